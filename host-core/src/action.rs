@@ -1,0 +1,103 @@
+//! Orders: what the [`Host`](crate::host::Host) wants done.
+
+use crate::id::{ServiceId, SocketId};
+use crate::notice::Notice;
+use crate::service::kick::Callback;
+use crate::sys::{Errno, Interest, Readiness};
+
+/// An order to the world. One that can fail answers with an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Call a callback; answers [`Event::Returned`](crate::event::Event::Returned).
+    Call {
+        /// Whose.
+        service: ServiceId,
+        /// Which; never [`Callback::Receive`].
+        callback: Callback,
+    },
+    /// Call `receive`; answers [`Event::Returned`](crate::event::Event::Returned).
+    Receive {
+        /// Whose.
+        service: ServiceId,
+        /// The socket that is ready.
+        socket: SocketId,
+        /// What it is ready for.
+        readiness: Readiness,
+    },
+    /// Report this socket from here on; answers only if that fails.
+    Watch {
+        /// The socket.
+        socket: SocketId,
+        /// What to report; never nothing.
+        interest: Interest,
+    },
+    /// Report this socket no longer.
+    Unwatch {
+        /// The socket.
+        socket: SocketId,
+    },
+    /// See what is ready, without waiting; answers with events and a tick.
+    Look,
+    /// From here on let INT and TERM end the process at once.
+    EndOnNextSignal,
+    /// Tell the application's notifier, once, that this service failed.
+    NotifyFailure {
+        /// The service.
+        service: ServiceId,
+        /// The callback.
+        callback: Callback,
+        /// Why.
+        why: Why,
+    },
+    /// Close all sockets of a service and drop it.
+    CloseService {
+        /// The service.
+        service: ServiceId,
+    },
+    /// Tell people.
+    Tell {
+        /// The service that it is about, if there is one.
+        service: Option<ServiceId>,
+        /// What to tell.
+        notice: Notice,
+    },
+    /// End the loop; nothing follows.
+    Finish(Ending),
+}
+
+/// Why a service failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Its callback returned an error or panicked; the driver kept which.
+    Callback,
+    /// It did nothing with a socket that was ready this many times in a row.
+    NoProgress {
+        /// How many times.
+        wakes: u32,
+        /// Whether the peer had ended the connection.
+        ended: bool,
+    },
+    /// One of its sockets cannot be watched.
+    NotWatched {
+        /// What the operating system answered.
+        errno: Errno,
+    },
+}
+
+/// How the loop ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// Orderly: all services were told.
+    Stopped,
+    /// By a second signal, before all services were told.
+    StoppedAtOnce,
+    /// A service failed; the notifier knows which.
+    ServiceFailed,
+    /// A call that the host cannot do without failed.
+    SystemFailed {
+        /// The system call.
+        call: &'static str,
+        /// What it answered.
+        errno: Errno,
+    },
+}

@@ -1,0 +1,517 @@
+//! The description of an application: what an author writes, once, for every world.
+
+use crate::config::HostConfig;
+use crate::driver::Context;
+use crate::error::{ConfigError, Error, Mistake, Result, ServiceError};
+use crate::io::Ready;
+use crate::notice::Record;
+use crate::service::reconnect::{OnConnectError, Reconnect};
+use crate::time::Duration;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// One of many blocking, input-bound programs in a host: the contract of ProcessHost 1.1, 2.
+///
+/// Each callback is plain code that runs to its end while everything else waits. The host calls
+/// `connect` until it stands, `prepare` before each wait, `receive` for one ready socket at a time. A
+/// service that holds no socket any more is connected again.
+///
+/// An error or a panic ends the host: the notifier is told once, every service is closed, and `run`
+/// answers that error.
+pub trait Service {
+    /// Opens what the service listens or talks to.
+    ///
+    /// Called when the service has no socket; the sockets that it opens through `cx` are watched for
+    /// reading from then on. [`Connected::NotYet`] is no error: it is tried again as [`Reconnect`] says.
+    ///
+    /// # Errors
+    /// Ends the host, unless [`Hosted::retry_connect_errors`] was asked for.
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected>;
+
+    /// Called before the host waits, once after `connect` and once after each `receive` and `wake`:
+    /// the place to write the next request (ProcessHost 1.1, 5).
+    ///
+    /// # Errors
+    /// Ends the host.
+    fn prepare(&mut self, cx: &mut Context<'_>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called for one socket that is ready; `ready` says which and for what.
+    ///
+    /// Read, write or accept as much or as little as you like: what is left is reported again.
+    ///
+    /// # Errors
+    /// Ends the host.
+    fn receive(&mut self, cx: &mut Context<'_>, ready: Ready) -> Result;
+
+    /// Called at the moment that [`Context::wake_at`] asked for.
+    ///
+    /// # Errors
+    /// Ends the host.
+    fn wake(&mut self, cx: &mut Context<'_>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called once when the host stops in order; the sockets are closed afterwards.
+    ///
+    /// # Errors
+    /// Told like any other error; the other services are still told.
+    fn stop(&mut self, cx: &mut Context<'_>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+}
+
+/// What `connect` came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connected {
+    /// The service stands and waits for its sockets.
+    Yes,
+    /// There is nothing to connect to yet: call again.
+    NotYet,
+}
+
+/// A service with its name and its policies.
+pub struct Hosted {
+    pub(crate) name: String,
+    pub(crate) service: Box<dyn Service>,
+    pub(crate) reconnect: Reconnect,
+    pub(crate) on_connect_error: OnConnectError,
+}
+
+impl Hosted {
+    /// A service called `name` in log lines and errors; names are unique in a host.
+    pub fn new(name: impl Into<String>, service: impl Service + 'static) -> Self {
+        Self {
+            name: name.into(),
+            service: Box::new(service),
+            reconnect: Reconnect::EachTurn,
+            on_connect_error: OnConnectError::End,
+        }
+    }
+
+    /// When `connect` is tried again after it did not connect. Default [`Reconnect::EachTurn`].
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// An error of `connect` is told as a warning and tried again; by default it ends the host.
+    #[must_use]
+    pub fn retry_connect_errors(mut self) -> Self {
+        self.on_connect_error = OnConnectError::Retry;
+        self
+    }
+
+    /// What is wrong with it beside the services that are `taken` already.
+    pub(crate) fn mistakes<'a>(&self, mut taken: impl Iterator<Item = &'a str>) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        mistakes.extend(name_mistake("service", &self.name));
+        if taken.any(|name| name == self.name) {
+            mistakes.push(Mistake {
+                field: "service".into(),
+                found: format!("`{}` twice", self.name),
+                wanted: "each needs a name of its own: Hosted::new(name, service)".into(),
+            });
+        }
+        mistakes.extend(self.reconnect.mistake(&self.name));
+        mistakes
+    }
+}
+
+impl fmt::Debug for Hosted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, service: _, reconnect, on_connect_error } = self;
+        f.debug_struct("Hosted")
+            .field("name", name)
+            .field("reconnect", reconnect)
+            .field("on_connect_error", on_connect_error)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A service without a name gets that of its type (ProcessHost 1.1, 11): `Web`.
+impl<S: Service + 'static> From<S> for Hosted {
+    fn from(service: S) -> Self {
+        let path = core::any::type_name::<S>();
+        let path = path.split('<').next().unwrap_or(path);
+        Self::new(path.rsplit("::").next().unwrap_or(path), service)
+    }
+}
+
+/// The notifier: is told of the failure that ends the host.
+pub(crate) type Notifier = Box<dyn FnMut(&ServiceError)>;
+/// Reads what the host tells.
+pub(crate) type Listening = Box<dyn FnMut(&Record<'_>)>;
+
+/// An application: its listeners, its services, its settings.
+///
+/// Plain data until somebody runs it. `run` checks it all at once and names every mistake.
+///
+/// ```
+/// use host_core::{App, Connected, Context, Ready, Result, Service};
+///
+/// struct Greeter { listener: Option<host_core::Listener> }
+///
+/// impl Service for Greeter {
+///     fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+///         self.listener = Some(cx.listener("greet")?);
+///         Ok(Connected::Yes)
+///     }
+///
+///     fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+///         let Some(listener) = &mut self.listener else { return Ok(()) };
+///         while let Some(mut client) = listener.accept()? {
+///             client.try_write(b"hello\n")?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let app = App::new("greeter").listen("greet", "127.0.0.1:7000").service(Greeter { listener: None });
+/// assert!(app.check().is_ok());
+/// ```
+pub struct App {
+    pub(crate) name: String,
+    pub(crate) config: HostConfig,
+    pub(crate) seed: Option<u64>,
+    pub(crate) backlog: u32,
+    pub(crate) listens: Vec<Listen>,
+    pub(crate) services: Vec<Hosted>,
+    pub(crate) notifier: Option<Notifier>,
+    pub(crate) on_notice: Option<Listening>,
+}
+
+/// A named listener as it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    pub(crate) name: String,
+    pub(crate) asked: String,
+    pub(crate) address: Option<SocketAddr>,
+}
+
+impl App {
+    /// How many connections a listener queues that nobody has accepted: enough for a burst of a
+    /// thousand clients, and below the kernel's own bound (SOMAXCONN, 4096 since Linux 5.4).
+    pub const BACKLOG: u32 = 1024;
+
+    /// An application called `name`, without services, with every setting at its default.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            config: HostConfig::default(),
+            seed: None,
+            backlog: Self::BACKLOG,
+            listens: Vec::new(),
+            services: Vec::new(),
+            notifier: None,
+            on_notice: None,
+        }
+    }
+
+    /// A TCP listener called `name`, bound before anything else starts, and kept by the host: a
+    /// service takes it with [`Context::listener`].
+    ///
+    /// `address` is an IP address and a port; port 0 lets the kernel choose one.
+    #[must_use]
+    pub fn listen(mut self, name: impl Into<String>, address: impl ToString) -> Self {
+        let asked = address.to_string();
+        let address = asked.parse().ok();
+        self.listens.push(Listen { name: name.into(), asked, address });
+        self
+    }
+
+    /// Adds a service; its callbacks are called in the order of addition.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<Hosted>) -> Self {
+        self.services.push(service.into());
+        self
+    }
+
+    /// How long one turn waits for input at most. Default 5 s; zero never waits, and burns a core.
+    #[must_use]
+    pub fn poll_period(mut self, period: Duration) -> Self {
+        self.config.poll_period = Some(period);
+        self
+    }
+
+    /// Wait for ever if nothing happens: an idle host makes no wake-ups at all.
+    #[must_use]
+    pub fn poll_period_off(mut self) -> Self {
+        self.config.poll_period = None;
+        self
+    }
+
+    /// A kick (USR1) ends the host if its last heartbeat is older than this. Default 12 s.
+    ///
+    /// Must be longer than the poll period, and than the longest callback.
+    #[must_use]
+    pub fn heartbeat_threshold(mut self, threshold: Duration) -> Self {
+        self.config.heartbeat_threshold = threshold;
+        self
+    }
+
+    /// How long a blocking read or write of a stream waits for its peer. Default 5 s, or half the
+    /// heartbeat threshold if that is less.
+    #[must_use]
+    pub fn io_timeout(mut self, timeout: Duration) -> Self {
+        self.config.io_timeout = Some(timeout);
+        self
+    }
+
+    /// How many times in a row a service may leave a ready socket untouched. Default 16.
+    #[must_use]
+    pub fn empty_wakes_max(mut self, wakes: u32) -> Self {
+        self.config.empty_wakes_max = wakes;
+        self
+    }
+
+    /// How many times in a row one service is served before the host looks at the others. Default 8.
+    #[must_use]
+    pub fn burst(mut self, calls: u32) -> Self {
+        self.config.burst = calls;
+        self
+    }
+
+    /// How long a listener rests after descriptors or memory ran out. Default 100 ms.
+    #[must_use]
+    pub fn accept_pause(mut self, pause: Duration) -> Self {
+        self.config.accept_pause = pause;
+        self
+    }
+
+    /// How many connections each listener queues. Default [`App::BACKLOG`].
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// The seed of all jitter; by default the system's randomness.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Is told, once, of each service that fails. It cannot change what follows.
+    #[must_use]
+    pub fn notifier(mut self, notifier: impl FnMut(&ServiceError) + 'static) -> Self {
+        self.notifier = Some(Box::new(notifier));
+        self
+    }
+
+    /// Reads what the host tells, beside the log.
+    #[must_use]
+    pub fn on_notice(mut self, listening: impl FnMut(&Record<'_>) + 'static) -> Self {
+        self.on_notice = Some(Box::new(listening));
+        self
+    }
+
+    /// What the application is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Looks for mistakes without starting anything; `run` does so by itself.
+    ///
+    /// # Errors
+    /// Every mistake that can be seen without asking the operating system.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mistakes = self.mistakes();
+        if mistakes.is_empty() { Ok(()) } else { Err(ConfigError { mistakes }) }
+    }
+
+    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        mistakes.extend(name_mistake("app", &self.name));
+        mistakes.extend(self.config.mistakes());
+        if self.backlog == 0 {
+            let wanted = "must be at least 1".into();
+            mistakes.push(Mistake { field: "backlog".into(), found: "0".into(), wanted });
+        }
+        for (index, listen) in self.listens.iter().enumerate() {
+            mistakes.extend(name_mistake("listen", &listen.name));
+            if self.listens[..index].iter().any(|other| other.name == listen.name) {
+                mistakes.push(Mistake {
+                    field: "listen".into(),
+                    found: format!("`{}` twice", listen.name),
+                    wanted: "each listener needs a name of its own".into(),
+                });
+            }
+            if listen.address.is_none() {
+                mistakes.push(Mistake {
+                    field: format!("listen `{}`", listen.name),
+                    found: format!("`{}`", listen.asked.escape_debug()),
+                    wanted: "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0".into(),
+                });
+            }
+        }
+        for (index, hosted) in self.services.iter().enumerate() {
+            mistakes.extend(hosted.mistakes(self.services[..index].iter().map(|other| &*other.name)));
+        }
+        mistakes
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("name", &self.name)
+            .field("config", &self.config)
+            .field("listens", &self.listens)
+            .field("services", &self.services)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A name stands in log lines and in the last words of a kick: short, and one line.
+fn name_mistake(field: &str, name: &str) -> Option<Mistake> {
+    const LENGTH_MAX: usize = 64;
+    let wrong = name.is_empty() || name.len() > LENGTH_MAX || name.chars().any(char::is_control);
+    wrong.then(|| Mistake {
+        field: format!("name of {field}"),
+        found: format!("`{}`", name.escape_debug()),
+        wanted: format!("must have 1 to {LENGTH_MAX} bytes and no control characters"),
+    })
+}
+
+/// Why a named listener cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListenerError {
+    /// The application has no listener of this name.
+    #[error("no listener is called `{name}`; the application has: {}", known.join(", "))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// A service has it open.
+    #[error("listener `{name}` is in use; drop it first")]
+    InUse {
+        /// The name asked for.
+        name: String,
+    },
+}
+
+/// Makes an error out of words, for a service that has no error type of its own.
+pub fn error(words: impl Into<String>) -> Error {
+    Error::from(words.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Idle;
+    impl Service for Idle {
+        fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> {
+            Ok(Connected::NotYet)
+        }
+        fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+            Ok(())
+        }
+    }
+
+    struct Generic<T>(T);
+    impl<T> Service for Generic<T> {
+        fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> {
+            Ok(Connected::NotYet)
+        }
+        fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+            Ok(())
+        }
+    }
+
+    fn mistakes(app: &App) -> Vec<String> {
+        app.mistakes().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn ph_c13_a_service_has_the_given_name_or_that_of_its_type() {
+        assert_eq!(Hosted::from(Idle).name, "Idle");
+        assert_eq!(Hosted::from(Generic(alloc::vec![0u8])).name, "Generic");
+        assert_eq!(Hosted::new("janitor", Idle).name, "janitor");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let app = App::new("")
+            .heartbeat_threshold(Duration::from_millis(50))
+            .backlog(0)
+            .listen("web", "localhost:80")
+            .listen("web", "127.0.0.1:0")
+            .service(Idle)
+            .service(Idle)
+            .service(Hosted::new("a\nb", Idle).reconnect(Reconnect::backoff(Duration::ZERO, Duration::ZERO)));
+        assert_eq!(
+            mistakes(&app),
+            [
+                "name of app is ``, but must have 1 to 64 bytes and no control characters",
+                "heartbeat_threshold is 50 ms, but must be longer than poll_period (5000 ms)",
+                "backlog is 0, but must be at least 1",
+                "listen `web` is `localhost:80`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0",
+                "listen is `web` twice, but each listener needs a name of its own",
+                "service is `Idle` twice, but each needs a name of its own: Hosted::new(name, service)",
+                "name of service is `a\\nb`, but must have 1 to 64 bytes and no control characters",
+                "reconnect of service `a\nb` is 0 ms, but must begin with a delay longer than zero",
+            ]
+        );
+        assert_eq!(app.check().unwrap_err().mistakes.len(), 8);
+    }
+
+    #[test]
+    fn names_of_up_to_64_bytes_are_allowed() {
+        let name = |length| name_mistake("app", &"x".repeat(length));
+        assert!(name(64).is_none());
+        assert!(name(65).is_some());
+    }
+
+    #[test]
+    fn an_app_without_services_is_allowed() {
+        assert!(App::new("empty").check().is_ok());
+    }
+
+    #[test]
+    fn setters_reach_the_settings() {
+        let ms = Duration::from_millis;
+        let app = App::new("x")
+            .poll_period(ms(1))
+            .heartbeat_threshold(ms(9))
+            .io_timeout(ms(2))
+            .empty_wakes_max(3)
+            .burst(4)
+            .accept_pause(ms(5))
+            .backlog(6)
+            .seed(7);
+        let expected = HostConfig {
+            poll_period: Some(ms(1)),
+            heartbeat_threshold: ms(9),
+            io_timeout: Some(ms(2)),
+            empty_wakes_max: 3,
+            burst: 4,
+            accept_pause: ms(5),
+            seed: 0,
+        };
+        assert_eq!((app.name(), app.backlog, app.seed), ("x", 6, Some(7)));
+        assert_eq!(app.config, expected);
+        assert_eq!(App::new("x").poll_period_off().config.poll_period, None);
+    }
+
+    #[test]
+    fn an_unknown_listener_lists_those_there_are() {
+        let known = alloc::vec!["web".into(), "jobs".into()];
+        let error = ListenerError::Unknown { name: "wep".into(), known };
+        assert_eq!(error.to_string(), "no listener is called `wep`; the application has: web, jobs");
+        assert_eq!(super::error("words").to_string(), "words");
+    }
+}

@@ -1,0 +1,450 @@
+//! The one loop: it turns what [`Sys`] reports into events, and actions into calls.
+//!
+//! It holds no policy. Whoever is called next, whatever is retried and for how long was decided by the
+//! [`Host`]; so this loop runs on the real kernel and on a simulated one alike.
+
+mod context;
+
+pub use context::Context;
+
+use crate::action::{Action, Ending, Why};
+use crate::app::{App, Connected, Listening, Notifier, Service};
+use crate::error::{Cause, ConfigError, Mistake, RunError, ServiceError};
+use crate::event::{Activity, Event, Outcome};
+use crate::host::Host;
+use crate::id::{ServiceId, SocketId};
+use crate::io::Ready;
+use crate::io::registry::Registry;
+use crate::notice::{Notice, Record};
+use crate::service::kick::{Callback, Site};
+use crate::sys::{Errno, Fact, Handle, Interest, PollEvent, Signal, Sys};
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// How long a host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until a signal, the application or a failure ends it. INT, TERM and USR1 of the process are the
+    /// host's from the start to the end.
+    Stopped,
+    /// For this many turns at most, then it stops in order. For tests: the signals of the process are
+    /// left alone, so that several such hosts can run side by side.
+    Turns(u64),
+}
+
+/// The poller key of the signals; no socket can have it, since no seat is reused that often.
+const SIGNAL_KEY: u64 = u64::MAX;
+
+/// Runs an application on an operating system until it ends.
+///
+/// # Errors
+/// How it ended, other than by an orderly stop. Nothing stays open or armed in any case.
+pub fn run(app: App, sys: Rc<dyn Sys>, until: Until) -> Result<(), RunError> {
+    Driver::start(app, sys, until)?.run()
+}
+
+/// A named listener that the host keeps.
+#[derive(Debug)]
+pub(crate) struct NamedListener {
+    pub(crate) name: String,
+    pub(crate) handle: Handle,
+    pub(crate) address: SocketAddr,
+}
+
+/// What callbacks may reach through their [`Context`].
+pub(crate) struct Shared {
+    pub(crate) sys: Rc<dyn Sys>,
+    pub(crate) registry: Rc<Registry>,
+    pub(crate) listeners: Vec<NamedListener>,
+    /// The names of all services, indexed by service.
+    pub(crate) names: Vec<Rc<str>>,
+    /// Added by a callback, and not yet taken in.
+    pub(crate) added: Vec<Box<dyn Service>>,
+    /// Randomness for services.
+    pub(crate) random: crate::random::Random,
+    /// The moment of the last fact.
+    pub(crate) now: Instant,
+}
+
+struct Driver {
+    shared: Shared,
+    host: Host,
+    /// Indexed by service; `None` once closed.
+    services: Vec<Option<Box<dyn Service>>>,
+    signals: Option<Handle>,
+    notifier: Option<Notifier>,
+    on_notice: Option<Listening>,
+    /// What the last callback failed with, until the host says what that means.
+    cause: Option<Cause>,
+    /// The first failure: what `run` answers.
+    failure: Option<ServiceError>,
+    ending: Option<Ending>,
+    events: Vec<PollEvent>,
+    wants_dispatches: bool,
+    witnesses: bool,
+}
+
+impl Driver {
+    fn start(app: App, sys: Rc<dyn Sys>, until: Until) -> Result<Self, RunError> {
+        let mut mistakes = app.mistakes();
+        let listeners = bind(&app, &*sys, &mut mistakes);
+        let listeners = if mistakes.is_empty() {
+            listeners
+        } else {
+            close_listeners(&*sys, &listeners);
+            return Err(ConfigError { mistakes }.into());
+        };
+        let mut config = app.config;
+        config.seed = app.seed.unwrap_or_else(|| sys.random());
+        let signals = match until {
+            Until::Turns(_) => None,
+            Until::Stopped => match arm_signals(&*sys, config.heartbeat_threshold) {
+                Ok(handle) => Some(handle),
+                Err((call, errno)) => {
+                    sys.kick_disarm();
+                    close_listeners(&*sys, &listeners);
+                    return Err(RunError::System { call, errno });
+                }
+            },
+        };
+        let shared = Shared {
+            registry: Registry::new(Rc::clone(&sys), config.io_patience()),
+            random: crate::random::Random::new(!config.seed),
+            now: sys.now(),
+            listeners,
+            names: Vec::new(),
+            added: Vec::new(),
+            sys,
+        };
+        if shared.sys.witnesses() {
+            shared.sys.witness(Fact::Begin(&config));
+        }
+        let mut driver = Self {
+            witnesses: shared.sys.witnesses(),
+            wants_dispatches: shared.sys.wants_dispatches(),
+            host: Host::new(config),
+            services: Vec::new(),
+            signals,
+            notifier: app.notifier,
+            on_notice: app.on_notice,
+            cause: None,
+            failure: None,
+            ending: None,
+            events: Vec::new(),
+            shared,
+        };
+        for index in 0..driver.shared.listeners.len() {
+            let address = driver.shared.listeners[index].address;
+            let name = driver.shared.listeners[index].name.clone();
+            driver.tell(Some(&name), None, None, &Notice::Listening { address });
+        }
+        for hosted in app.services {
+            driver.shared.add(hosted);
+        }
+        let turns_max = match until {
+            Until::Stopped => None,
+            Until::Turns(turns) => Some(turns),
+        };
+        driver.shared.registry.tell(Event::Started { turns_max });
+        Ok(driver)
+    }
+
+    fn run(mut self) -> Result<(), RunError> {
+        loop {
+            self.take_in_facts();
+            if let Some(ending) = self.ending.take() {
+                return self.finish(ending);
+            }
+            let deadline = self.host.next_deadline().map(|deadline| deadline.at);
+            self.shared.sys.beat(self.shared.now, Site::Waiting);
+            self.poll(deadline);
+        }
+    }
+
+    /// Tells the host every fact there is, and carries out what it orders.
+    fn take_in_facts(&mut self) {
+        while let Some(event) = self.shared.registry.next_fact() {
+            if self.ending.is_some() {
+                continue;
+            }
+            let now = self.shared.now;
+            if self.witnesses {
+                self.shared.sys.witness(Fact::Event(now, &event));
+            }
+            self.services.extend(self.shared.added.drain(..).map(Some));
+            self.host.handle_event(now, event);
+            while let Some(action) = self.host.poll_action() {
+                if self.witnesses {
+                    self.shared.sys.witness(Fact::Action(&action));
+                }
+                self.perform(action);
+            }
+            debug_assert!(
+                self.host.next_deadline().is_none_or(|deadline| deadline.at > now),
+                "the host wants to be woken in the past"
+            );
+            if self.witnesses {
+                self.shared.sys.witness(Fact::Settled(&self.host));
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Call { service, callback } => self.call(service, callback),
+            Action::Receive { service, socket, readiness } => {
+                self.receive(service, Ready { socket, readiness });
+            }
+            Action::Watch { socket, interest } => self.watch(socket, interest),
+            Action::Unwatch { socket } => {
+                if let Some(socket) = self.shared.registry.find(socket) {
+                    if socket.watched.replace(false) {
+                        // It can only fail because it is not registered, which is what was ordered.
+                        let _ = self.shared.sys.poll_delete(socket.handle);
+                    }
+                }
+            }
+            Action::Look => self.poll(Some(Instant::ZERO)),
+            Action::EndOnNextSignal => {
+                if let Err(errno) = self.shared.sys.signals_end_process(&[Signal::Int, Signal::Term]) {
+                    self.shared.registry.tell(Event::SystemFailed { call: "sigaction", errno });
+                }
+            }
+            Action::NotifyFailure { service, callback, why } => self.notify(service, callback, why),
+            Action::CloseService { service } => self.close_service(service),
+            Action::Tell { service, notice } => {
+                let name = service.map(|service| Rc::clone(&self.shared.names[service.index()]));
+                let cause = self.cause.take();
+                let error: Option<&dyn core::error::Error> = match &cause {
+                    Some(Cause::Returned(error)) => Some(&**error),
+                    Some(Cause::Panicked(panic)) => Some(panic),
+                    Some(Cause::NoProgress { .. } | Cause::NotWatched { .. }) | None => None,
+                };
+                self.tell(name.as_deref(), service, error, &notice);
+            }
+            Action::Finish(ending) => self.ending = Some(ending),
+        }
+    }
+
+    /// Waits until `deadline`, and tells what was reported.
+    fn poll(&mut self, deadline: Option<Instant>) {
+        let mut events = core::mem::take(&mut self.events);
+        let answer = self.shared.sys.poll_wait(&mut events, deadline);
+        self.shared.now = self.shared.sys.now();
+        match answer {
+            Ok(()) => {
+                for event in &events {
+                    self.report(*event);
+                }
+            }
+            // A kick that found us alive.
+            Err(Errno::INTR) => {}
+            Err(errno) => self.shared.registry.tell(Event::SystemFailed { call: "epoll_wait", errno }),
+        }
+        self.events = events;
+        self.shared.registry.tell(Event::Tick);
+    }
+
+    fn report(&self, event: PollEvent) {
+        if event.key != SIGNAL_KEY {
+            let socket = SocketId::from_key(event.key);
+            self.shared.registry.tell(Event::Ready { socket, readiness: event.readiness });
+            return;
+        }
+        let Some(handle) = self.signals else { return };
+        loop {
+            match self.shared.sys.signal_read(handle) {
+                Ok(signal) => self.shared.registry.tell(Event::Signalled(signal)),
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    self.shared.registry.tell(Event::SystemFailed { call: "read of signalfd", errno });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn watch(&mut self, id: SocketId, interest: Interest) {
+        let Some(socket) = self.shared.registry.find(id) else { return };
+        let sys = &self.shared.sys;
+        let answer = if socket.watched.replace(true) {
+            sys.poll_modify(socket.handle, id.key(), interest)
+        } else {
+            sys.poll_add(socket.handle, id.key(), interest)
+        };
+        if let Err(errno) = answer {
+            socket.watched.set(false);
+            self.shared.registry.tell(Event::WatchFailed { socket: id, errno });
+        }
+    }
+
+    fn call(&mut self, service: ServiceId, callback: Callback) {
+        let outcome = self.enter(service, callback, |user, cx| {
+            let done = |()| Connected::Yes;
+            match callback {
+                Callback::Connect => user.connect(cx),
+                Callback::Prepare => user.prepare(cx).map(done),
+                Callback::Wake => user.wake(cx).map(done),
+                Callback::Stop => user.stop(cx).map(done),
+                // Only ordered with a socket.
+                Callback::Receive => Ok(Connected::Yes),
+            }
+        });
+        let outcome = match outcome {
+            Some(Connected::Yes) => Outcome::Done(Activity::Progress),
+            Some(Connected::NotYet) => Outcome::NotYet,
+            None => Outcome::Failed,
+        };
+        self.shared.registry.tell(Event::Returned { service, callback, outcome });
+    }
+
+    fn receive(&mut self, service: ServiceId, ready: Ready) {
+        let socket = self.shared.registry.find(ready.socket);
+        if let Some(socket) = &socket {
+            socket.activity.set(Activity::Nothing);
+        }
+        let callback = Callback::Receive;
+        let outcome = match self.enter(service, callback, |user, cx| user.receive(cx, ready)) {
+            // A socket that is gone is as good as one that was read.
+            Some(()) => Outcome::Done(socket.map_or(Activity::Progress, |socket| socket.activity.get())),
+            None => Outcome::Failed,
+        };
+        self.shared.registry.tell(Event::Returned { service, callback, outcome });
+    }
+
+    /// Calls user code; `None` if it failed, and then [`Self::cause`] says how.
+    fn enter<T>(
+        &mut self,
+        service: ServiceId,
+        callback: Callback,
+        code: impl Fn(&mut dyn Service, &mut Context<'_>) -> crate::error::Result<T>,
+    ) -> Option<T> {
+        if self.wants_dispatches {
+            let name = Rc::clone(&self.shared.names[service.index()]);
+            self.tell(Some(&name), Some(service), None, &Notice::Dispatch(callback));
+        }
+        let sys = Rc::clone(&self.shared.sys);
+        sys.beat(self.shared.now, Site::In(service, callback));
+        let user = self.services[service.index()].as_mut().expect("a closed service is never called");
+        let mut answer = None;
+        let panicked = sys.run_user(&mut || {
+            answer = Some(code(&mut **user, &mut Context { shared: &mut self.shared, service }));
+        });
+        self.shared.now = sys.now();
+        match (panicked, answer) {
+            (Ok(()), Some(Ok(value))) => return Some(value),
+            (Ok(()), Some(Err(error))) => self.cause = Some(Cause::Returned(error)),
+            (Ok(()), None) => unreachable!("run_user calls its code"),
+            (Err(panic), _) => self.cause = Some(Cause::Panicked(panic)),
+        }
+        None
+    }
+
+    fn notify(&mut self, service: ServiceId, callback: Callback, why: Why) {
+        let cause = match why {
+            Why::Callback => self.cause.take().expect("a callback failed, and its cause was kept"),
+            Why::NoProgress { wakes, ended } => Cause::NoProgress { wakes, ended },
+            Why::NotWatched { errno } => Cause::NotWatched { errno },
+        };
+        let service = self.shared.names[service.index()].to_string();
+        let failure = ServiceError { service, callback, cause };
+        self.shared.sys.tell_failure(&failure);
+        if let Some(notifier) = &mut self.notifier {
+            // What the notifier itself does wrong must not hide the failure that it is told of.
+            if let Err(panic) = self.shared.sys.run_user(&mut || notifier(&failure)) {
+                let service = failure.service.clone();
+                let cause = Cause::Panicked(panic);
+                self.shared.sys.tell_failure(&ServiceError { service, callback, cause });
+            }
+        }
+        self.failure.get_or_insert(failure);
+    }
+
+    fn close_service(&mut self, service: ServiceId) {
+        let mut user = self.services.get_mut(service.index()).and_then(Option::take);
+        if let Err(panic) = self.shared.sys.run_user(&mut || drop(user.take())) {
+            let name = self.shared.names[service.index()].to_string();
+            let cause = Cause::Panicked(panic);
+            self.shared.sys.tell_failure(&ServiceError { service: name, callback: Callback::Stop, cause });
+        }
+        self.shared.registry.close_all(service);
+    }
+
+    fn tell(
+        &mut self,
+        subject: Option<&str>,
+        service: Option<ServiceId>,
+        error: Option<&dyn core::error::Error>,
+        notice: &Notice,
+    ) {
+        let sys = &self.shared.sys;
+        let record = Record { at: self.shared.now, wall: sys.wall(), subject, service, error, notice };
+        sys.tell(&record);
+        if let Some(listening) = &mut self.on_notice {
+            // An application that cannot read a notice must not be ended by it; the log has it.
+            let _ = sys.run_user(&mut || listening(&record));
+        }
+    }
+
+    fn finish(mut self, ending: Ending) -> Result<(), RunError> {
+        let sys = &self.shared.sys;
+        if let Some(signals) = self.signals {
+            let _ = sys.poll_delete(signals);
+            sys.close(signals);
+            sys.kick_disarm();
+        }
+        close_listeners(&**sys, &self.shared.listeners);
+        match ending {
+            Ending::Stopped => Ok(()),
+            Ending::StoppedAtOnce => Err(RunError::StoppedAtOnce),
+            Ending::SystemFailed { call, errno } => Err(RunError::System { call, errno }),
+            Ending::ServiceFailed => {
+                let failure = self.failure.take().expect("a failure is told before it ends the host");
+                Err(RunError::Service(failure))
+            }
+        }
+    }
+}
+
+/// Binds every listener whose address can be read; what cannot be bound is a mistake like any other.
+fn bind(app: &App, sys: &dyn Sys, mistakes: &mut Vec<Mistake>) -> Vec<NamedListener> {
+    let mut bound = Vec::new();
+    for listen in &app.listens {
+        let Some(address) = listen.address else { continue };
+        let answer = sys.listen(address, app.backlog.max(1)).and_then(|handle| {
+            sys.local_address(handle).map(|address| (handle, address)).inspect_err(|_| sys.close(handle))
+        });
+        match answer {
+            Ok((handle, address)) => bound.push(NamedListener { name: listen.name.clone(), handle, address }),
+            Err(errno) => mistakes.push(Mistake {
+                field: format!("listen `{}`", listen.name),
+                found: address.to_string(),
+                wanted: format!("cannot be bound: {errno}"),
+            }),
+        }
+    }
+    bound
+}
+
+fn close_listeners(sys: &dyn Sys, listeners: &[NamedListener]) {
+    for listener in listeners {
+        sys.close(listener.handle);
+    }
+}
+
+/// Takes over INT, TERM and USR1.
+fn arm_signals(sys: &dyn Sys, threshold: core::time::Duration) -> Result<Handle, (&'static str, Errno)> {
+    sys.kick_arm(threshold).map_err(|errno| ("arming of the kick", errno))?;
+    let handle = sys.signals(&[Signal::Int, Signal::Term]).map_err(|errno| ("signalfd", errno))?;
+    sys.poll_add(handle, SIGNAL_KEY, Interest::READ).map_err(|errno| {
+        sys.close(handle);
+        ("epoll_ctl", errno)
+    })?;
+    Ok(handle)
+}

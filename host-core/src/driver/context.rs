@@ -1,0 +1,152 @@
+//! What a callback can ask of its host.
+
+use crate::app::{Hosted, ListenerError};
+use crate::driver::Shared;
+use crate::error::ConfigError;
+use crate::event::Event;
+use crate::id::ServiceId;
+use crate::io::{Listener, Stream};
+use crate::sys::{Errno, Interest};
+use crate::time::{Duration, Instant, WallTime};
+use alloc::rc::Rc;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// The host as one callback of one service sees it.
+///
+/// What is asked for here takes effect when the callback has come back.
+pub struct Context<'a> {
+    pub(crate) shared: &'a mut Shared,
+    pub(crate) service: ServiceId,
+}
+
+impl Context<'_> {
+    /// The moment, on the host's monotonic clock.
+    pub fn now(&self) -> Instant {
+        self.shared.sys.now()
+    }
+
+    /// The moment as a wall shows it: for people to read, never to measure with.
+    pub fn wall(&self) -> WallTime {
+        self.shared.sys.wall()
+    }
+
+    /// 64 random bits that a simulated run gives again.
+    pub fn random(&mut self) -> u64 {
+        self.shared.random.next_u64()
+    }
+
+    /// The name of the service that is called.
+    pub fn service(&self) -> &str {
+        &self.shared.names[self.service.index()]
+    }
+
+    /// Takes a listener that [`App::listen`](crate::app::App::listen) named; connections are told from here on.
+    ///
+    /// # Errors
+    /// If there is none of this name, or a service has it open.
+    pub fn listener(&mut self, name: &str) -> Result<Listener, ListenerError> {
+        let named = self.shared.listeners.iter().find(|listener| listener.name == name);
+        let Some(named) = named else {
+            let known = self.shared.listeners.iter().map(|listener| listener.name.clone()).collect();
+            return Err(ListenerError::Unknown { name: name.into(), known });
+        };
+        if self.shared.registry.uses(named.handle) {
+            return Err(ListenerError::InUse { name: name.into() });
+        }
+        Ok(Listener::new(self.shared.registry.open(named.handle, self.service, Interest::READ, true)))
+    }
+
+    /// Where the listener `name` is bound; with port 0 asked for, the port that the kernel chose.
+    pub fn listener_address(&self, name: &str) -> Option<SocketAddr> {
+        self.shared.listeners.iter().find(|listener| listener.name == name).map(|listener| listener.address)
+    }
+
+    /// Binds a listener of the service's own; dropping it closes it.
+    ///
+    /// # Errors
+    /// What socket(2), bind(2) or listen(2) answer.
+    pub fn listen(&mut self, address: SocketAddr, backlog: u32) -> Result<Listener, Errno> {
+        let handle = self.shared.sys.listen(address, backlog)?;
+        Ok(Listener::new(self.shared.registry.open(handle, self.service, Interest::READ, false)))
+    }
+
+    /// Connects, and waits until the connection stands, at most `io_timeout`.
+    ///
+    /// # Errors
+    /// What connect(2) answers, such as [`Errno::CONNREFUSED`]; [`Errno::TIMEDOUT`].
+    pub fn connect_to(&mut self, address: SocketAddr) -> Result<Stream, Errno> {
+        let mut stream = self.start_connect(address)?;
+        stream.wait_connected()?;
+        stream.set_interest(Interest::READ);
+        Ok(stream)
+    }
+
+    /// Begins to connect, without waiting. The socket is reported writable when the connection stands
+    /// or has failed: ask [`Stream::take_error`] which, then declare [`Interest::READ`].
+    ///
+    /// # Errors
+    /// What socket(2) or connect(2) answer at once.
+    pub fn start_connect(&mut self, address: SocketAddr) -> Result<Stream, Errno> {
+        let handle = self.shared.sys.connect(address)?;
+        Ok(Stream::new(self.shared.registry.open(handle, self.service, Interest::WRITE, false)))
+    }
+
+    /// Calls [`wake`](crate::app::Service::wake) at this moment; replaces an earlier request.
+    pub fn wake_at(&mut self, at: Instant) {
+        self.shared.registry.tell(Event::WakeAsked { service: self.service, at: Some(at) });
+    }
+
+    /// Takes [`wake_at`](Self::wake_at) back.
+    pub fn wake_never(&mut self) {
+        self.shared.registry.tell(Event::WakeAsked { service: self.service, at: None });
+    }
+
+    /// Calls this service's `connect` in the next turn, although it has sockets.
+    pub fn reconnect(&mut self) {
+        self.shared.registry.tell(Event::ReconnectAsked { service: self.service });
+    }
+
+    /// Adds a service to the running host; its `connect` is called in the next turn.
+    ///
+    /// # Errors
+    /// What is wrong with its name or its policies; nothing was added then.
+    pub fn add(&mut self, service: impl Into<Hosted>) -> Result<(), ConfigError> {
+        let hosted = service.into();
+        let mistakes = hosted.mistakes(self.shared.names.iter().map(|name| &**name));
+        if !mistakes.is_empty() {
+            return Err(ConfigError { mistakes });
+        }
+        self.shared.add(hosted);
+        Ok(())
+    }
+
+    /// Stops the host in order, as TERM does.
+    pub fn stop(&mut self) {
+        self.shared.registry.tell(Event::StopAsked);
+    }
+
+    /// Declares that what comes next computes for `duration`. Costs nothing on a real kernel; a simulated
+    /// run, which cannot see code compute, lets that much time go by.
+    pub fn work(&self, duration: Duration) {
+        self.shared.sys.work(duration);
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("service", &self.service()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Takes in a service whose mistakes were looked for.
+    pub(crate) fn add(&mut self, hosted: Hosted) {
+        let service = ServiceId::new(self.names.len() as u32);
+        let Hosted { name, service: user, reconnect, on_connect_error } = hosted;
+        self.sys.kick_name(service, &name);
+        self.names.push(Rc::from(name));
+        self.added.push(user);
+        self.registry.tell(Event::Added { service, reconnect, on_connect_error });
+    }
+}

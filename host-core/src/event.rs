@@ -1,0 +1,119 @@
+//! Facts: what happened, told to the [`Host`](crate::host::Host).
+
+use crate::id::{ServiceId, SocketId};
+use crate::service::kick::Callback;
+use crate::service::reconnect::{OnConnectError, Reconnect};
+use crate::sys::{Errno, Interest, Readiness, Signal};
+use crate::time::Instant;
+
+/// A fact about the world.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The loop begins.
+    Started {
+        /// After how many turns it ends by itself; `None` never.
+        turns_max: Option<u64>,
+    },
+    /// A service was added. Ids are given in order: the nth service added has id n.
+    Added {
+        /// The new service.
+        service: ServiceId,
+        /// When to try again after a connect that did not connect.
+        reconnect: Reconnect,
+        /// What a failed connect means.
+        on_connect_error: OnConnectError,
+    },
+    /// A socket was opened for a service.
+    Opened {
+        /// The new socket.
+        socket: SocketId,
+        /// Whose it is.
+        service: ServiceId,
+        /// What the service wants to be told of it.
+        interest: Interest,
+    },
+    /// A service wants to be told something else of a socket.
+    InterestChanged {
+        /// The socket.
+        socket: SocketId,
+        /// What is wanted from here on.
+        interest: Interest,
+    },
+    /// A socket was closed by the service that had it.
+    Closed {
+        /// The former socket.
+        socket: SocketId,
+    },
+    /// A service wants [`wake`](crate::app::Service::wake) called at this moment; `None` takes it back.
+    WakeAsked {
+        /// The service.
+        service: ServiceId,
+        /// The moment.
+        at: Option<Instant>,
+    },
+    /// A service wants its `connect` called again although it has sockets.
+    ReconnectAsked {
+        /// The service.
+        service: ServiceId,
+    },
+    /// A callback came back.
+    Returned {
+        /// Whose callback.
+        service: ServiceId,
+        /// Which.
+        callback: Callback,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The poller reported a socket.
+    Ready {
+        /// The socket; perhaps one that was closed meanwhile.
+        socket: SocketId,
+        /// What holds of it.
+        readiness: Readiness,
+    },
+    /// The operating system refused to watch a socket.
+    WatchFailed {
+        /// The socket.
+        socket: SocketId,
+        /// What it answered.
+        errno: Errno,
+    },
+    /// A call that the host cannot do without failed.
+    SystemFailed {
+        /// The system call.
+        call: &'static str,
+        /// What it answered.
+        errno: Errno,
+    },
+    /// A signal was read.
+    Signalled(Signal),
+    /// The application asked for an orderly stop.
+    StopAsked,
+    /// All that was known at this moment has been told. Also sent when a wait ended with nothing:
+    /// time itself is a fact. A needless one changes nothing.
+    Tick,
+}
+
+/// How a callback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Well. For a connect: it stands.
+    Done(Activity),
+    /// Only of a connect: there is nothing to connect to yet.
+    NotYet,
+    /// It returned an error or panicked; the driver keeps which.
+    Failed,
+}
+
+/// What a callback did with the socket that it was called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activity {
+    /// Something that changes whether it is ready: bytes went through, a connection was accepted, or
+    /// the system said that there is nothing left to do.
+    Progress,
+    /// Nothing at all: it is as ready as before.
+    Nothing,
+    /// It accepted until descriptors or memory ran out: it stays ready, and trying again is of no use yet.
+    Starved,
+}

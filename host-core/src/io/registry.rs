@@ -1,0 +1,202 @@
+//! The open sockets of a host, as the loop and the user's handles share them.
+//!
+//! A handle lives in user code and may be dropped at any time, in any callback. The registry turns that
+//! into facts for the loop, and keeps the poller from reporting a socket that is gone.
+
+use crate::event::{Activity, Event};
+use crate::id::{ServiceId, SocketId};
+use crate::sys::{Handle, Interest, Sys};
+use crate::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+/// One open socket.
+pub(crate) struct Socket {
+    pub(crate) sys: Rc<dyn Sys>,
+    pub(crate) handle: Handle,
+    /// How long a blocking read or write waits for the peer.
+    pub(crate) patience: Duration,
+    pub(crate) id: SocketId,
+    /// What it did since it was last asked.
+    pub(crate) activity: Cell<Activity>,
+    /// Where it is registered; a socket outside a host is in nobody's registry.
+    pub(crate) registry: Weak<Registry>,
+    pub(crate) service: ServiceId,
+    pub(crate) interest: Cell<Interest>,
+    /// The poller reports it.
+    pub(crate) watched: Cell<bool>,
+    open: Cell<bool>,
+    /// The host keeps the descriptor when this handle goes: a named listener.
+    lent: bool,
+}
+
+impl Socket {
+    /// A socket that belongs to no host: a client in a test, or a worker's connection.
+    pub(crate) fn alone(sys: Rc<dyn Sys>, handle: Handle, patience: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            sys,
+            handle,
+            patience,
+            id: SocketId::new(0, 0),
+            activity: Cell::new(Activity::Nothing),
+            registry: Weak::new(),
+            service: ServiceId::new(0),
+            interest: Cell::new(Interest::NONE),
+            watched: Cell::new(false),
+            open: Cell::new(true),
+            lent: false,
+        })
+    }
+
+    /// Whether it was not closed yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Notes that something happened that changes whether it is ready.
+    pub(crate) fn progressed(&self) {
+        self.activity.set(Activity::Progress);
+    }
+
+    /// Wants to be told something else from here on.
+    pub(crate) fn set_interest(&self, interest: Interest) {
+        if self.interest.replace(interest) != interest {
+            if let Some(registry) = self.registry.upgrade() {
+                registry.tell(Event::InterestChanged { socket: self.id, interest });
+            }
+        }
+    }
+
+    /// Takes it out of the poller, then closes it: in this order, since a closed description that
+    /// another process still holds would go on being reported.
+    pub(crate) fn close(&self) {
+        if !self.open.replace(false) {
+            return;
+        }
+        if self.watched.replace(false) {
+            // The only failure is that it is not registered, which is what we want.
+            let _ = self.sys.poll_delete(self.handle);
+        }
+        if !self.lent {
+            self.sys.close(self.handle);
+        }
+        if let Some(registry) = self.registry.upgrade() {
+            registry.forget(self.id);
+        }
+    }
+}
+
+/// One seat for a socket.
+#[derive(Default)]
+struct Seat {
+    generation: u32,
+    socket: Option<Rc<Socket>>,
+}
+
+/// The open sockets of one host, and the facts that user code has made since the loop last looked.
+pub(crate) struct Registry {
+    pub(crate) sys: Rc<dyn Sys>,
+    patience: Duration,
+    seats: RefCell<Vec<Seat>>,
+    free: RefCell<Vec<u32>>,
+    facts: RefCell<VecDeque<Event>>,
+}
+
+impl Registry {
+    pub(crate) fn new(sys: Rc<dyn Sys>, patience: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            sys,
+            patience,
+            seats: RefCell::default(),
+            free: RefCell::default(),
+            facts: RefCell::default(),
+        })
+    }
+
+    /// Registers an open descriptor as a socket of `service`.
+    pub(crate) fn open(
+        self: &Rc<Self>,
+        handle: Handle,
+        service: ServiceId,
+        interest: Interest,
+        lent: bool,
+    ) -> Rc<Socket> {
+        let mut seats = self.seats.borrow_mut();
+        let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            seats.push(Seat::default());
+            seats.len() as u32 - 1
+        });
+        let seat = &mut seats[index as usize];
+        let id = SocketId::new(index, seat.generation);
+        let socket = Rc::new(Socket {
+            sys: Rc::clone(&self.sys),
+            handle,
+            patience: self.patience,
+            id,
+            activity: Cell::new(Activity::Nothing),
+            registry: Rc::downgrade(self),
+            service,
+            interest: Cell::new(interest),
+            watched: Cell::new(false),
+            open: Cell::new(true),
+            lent,
+        });
+        seat.socket = Some(Rc::clone(&socket));
+        drop(seats);
+        self.tell(Event::Opened { socket: id, service, interest });
+        socket
+    }
+
+    /// The socket, if it is still open.
+    pub(crate) fn find(&self, id: SocketId) -> Option<Rc<Socket>> {
+        let seats = self.seats.borrow();
+        let seat = seats.get(id.index()).filter(|seat| seat.generation == id.generation())?;
+        seat.socket.clone()
+    }
+
+    fn forget(&self, id: SocketId) {
+        let mut seats = self.seats.borrow_mut();
+        let Some(seat) = seats.get_mut(id.index()).filter(|seat| seat.generation == id.generation()) else {
+            return;
+        };
+        // Dropped after the borrows: it may be the last handle.
+        let socket = seat.socket.take();
+        seat.generation = seat.generation.wrapping_add(1);
+        drop(seats);
+        self.free.borrow_mut().push(id.index() as u32);
+        self.tell(Event::Closed { socket: id });
+        drop(socket);
+    }
+
+    /// Whether some open socket of this host is on `handle`.
+    pub(crate) fn uses(&self, handle: Handle) -> bool {
+        self.seats.borrow().iter().flat_map(|seat| &seat.socket).any(|socket| socket.handle == handle)
+    }
+
+    /// Closes every socket that `service` still has, wherever it hid the handles.
+    pub(crate) fn close_all(&self, service: ServiceId) {
+        let sockets: Vec<_> = self
+            .seats
+            .borrow()
+            .iter()
+            .flat_map(|seat| &seat.socket)
+            .filter(|socket| socket.service == service)
+            .cloned()
+            .collect();
+        for socket in sockets {
+            socket.close();
+        }
+    }
+
+    /// Tells the loop a fact; it is taken in when the callback has come back.
+    pub(crate) fn tell(&self, event: Event) {
+        self.facts.borrow_mut().push_back(event);
+    }
+
+    /// Takes out the next fact.
+    pub(crate) fn next_fact(&self) -> Option<Event> {
+        self.facts.borrow_mut().pop_front()
+    }
+}

@@ -1,0 +1,228 @@
+//! A connection.
+
+use crate::id::SocketId;
+use crate::io::registry::Socket;
+use crate::sys::{Errno, Interest, ShutdownHow, Sys};
+use crate::time::Duration;
+use alloc::rc::Rc;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// A TCP connection; closed when it is dropped.
+///
+/// It reads and writes in two ways. [`try_read`](Self::try_read) and [`try_write`](Self::try_write) never
+/// wait. `std::io::Read` and `Write` wait for the peer up to the application's `io_timeout`, and then
+/// fail with `TimedOut`: right for plain blocking code, while everything else in the host waits too.
+pub struct Stream {
+    socket: Rc<Socket>,
+}
+
+impl Stream {
+    pub(crate) const fn new(socket: Rc<Socket>) -> Self {
+        Self { socket }
+    }
+
+    /// Connects outside a host, as a client in a test does, and waits up to `patience` for the
+    /// connection to stand.
+    ///
+    /// # Errors
+    /// What connect(2) answers; [`Errno::TIMEDOUT`] after `patience`.
+    pub fn connect(sys: Rc<dyn Sys>, address: SocketAddr, patience: Duration) -> Result<Self, Errno> {
+        let handle = sys.connect(address)?;
+        let stream = Self::new(Socket::alone(sys, handle, patience));
+        stream.wait_connected()?;
+        Ok(stream)
+    }
+
+    /// Waits until the connection stands.
+    pub(crate) fn wait_connected(&self) -> Result<(), Errno> {
+        self.wait(Interest::WRITE)?;
+        self.take_error()?.map_or(Ok(()), Err)
+    }
+
+    /// Which socket this is, as [`Ready`](crate::io::Ready) names it.
+    pub fn id(&self) -> SocketId {
+        self.socket.id
+    }
+
+    /// Reads what is there, without waiting. `Some(0)` is the end; `None` is nothing yet.
+    ///
+    /// # Errors
+    /// What recv(2) answers, such as [`Errno::CONNRESET`].
+    pub fn try_read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+        if !self.socket.is_open() {
+            return Err(Errno::BADF);
+        }
+        loop {
+            match self.socket.sys.read(self.socket.handle, buffer) {
+                Ok(count) => {
+                    // The end, read time and again, is no progress: it stays readable.
+                    if count > 0 || buffer.is_empty() {
+                        self.socket.progressed();
+                    }
+                    return Ok(Some(count));
+                }
+                Err(Errno::AGAIN) => {
+                    self.socket.progressed();
+                    return Ok(None);
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Writes a prefix of `bytes`, without waiting, and says how long it was: often shorter than
+    /// `bytes`. `None` is no room yet; declare [`Interest::WRITE`] to be told when there is.
+    ///
+    /// # Errors
+    /// What send(2) answers, such as [`Errno::PIPE`].
+    pub fn try_write(&mut self, bytes: &[u8]) -> Result<Option<usize>, Errno> {
+        if !self.socket.is_open() {
+            return Err(Errno::BADF);
+        }
+        loop {
+            match self.socket.sys.write(self.socket.handle, bytes) {
+                Ok(count) => {
+                    self.socket.progressed();
+                    return Ok(Some(count));
+                }
+                Err(Errno::AGAIN) => {
+                    self.socket.progressed();
+                    return Ok(None);
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Reads at least one byte, or the end (0), waiting for it.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read); [`Errno::TIMEDOUT`] if nothing came in time.
+    pub fn read_waiting(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        loop {
+            match self.try_read(buffer)? {
+                Some(count) => return Ok(count),
+                None => self.wait(Interest::READ)?,
+            }
+        }
+    }
+
+    /// Writes at least one byte of `bytes`, waiting for room.
+    ///
+    /// # Errors
+    /// As [`try_write`](Self::try_write); [`Errno::TIMEDOUT`] if the peer made no room in time.
+    pub fn write_waiting(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        loop {
+            match self.try_write(bytes)? {
+                Some(count) => return Ok(count),
+                None => self.wait(Interest::WRITE)?,
+            }
+        }
+    }
+
+    fn wait(&self, interest: Interest) -> Result<(), Errno> {
+        let sys = &self.socket.sys;
+        let deadline = sys.now() + self.socket.patience;
+        loop {
+            match sys.wait(self.socket.handle, interest, Some(deadline)) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// What to be told of from here on; [`Interest::READ`] at first.
+    ///
+    /// With [`Interest::NONE`] it is left alone, even when the peer ends it.
+    pub fn set_interest(&mut self, interest: Interest) {
+        self.socket.set_interest(interest);
+    }
+
+    /// What it is told of.
+    pub fn interest(&self) -> Interest {
+        self.socket.interest.get()
+    }
+
+    /// The pending error of the socket, cleared by asking (SO_ERROR): how a connection that was begun
+    /// with [`Context::start_connect`](crate::driver::Context::start_connect) ended.
+    ///
+    /// # Errors
+    /// [`Errno::BADF`] if the host closed it.
+    pub fn take_error(&self) -> Result<Option<Errno>, Errno> {
+        self.socket.sys.take_error(self.socket.handle)
+    }
+
+    /// Sends small writes at once (TCP_NODELAY).
+    ///
+    /// # Errors
+    /// What setsockopt(2) answers.
+    pub fn set_nodelay(&self, on: bool) -> Result<(), Errno> {
+        self.socket.sys.set_nodelay(self.socket.handle, on)
+    }
+
+    /// Ends one or both directions; the peer reads the end.
+    ///
+    /// # Errors
+    /// What shutdown(2) answers.
+    pub fn shutdown(&mut self, how: ShutdownHow) -> Result<(), Errno> {
+        self.socket.progressed();
+        self.socket.sys.shutdown(self.socket.handle, how)
+    }
+
+    /// The address at the other end.
+    ///
+    /// # Errors
+    /// [`Errno::NOTCONN`] if there is no connection.
+    pub fn peer_address(&self) -> Result<SocketAddr, Errno> {
+        self.socket.sys.peer_address(self.socket.handle)
+    }
+
+    /// The address at this end.
+    ///
+    /// # Errors
+    /// [`Errno::BADF`] if the host closed it.
+    pub fn local_address(&self) -> Result<SocketAddr, Errno> {
+        self.socket.sys.local_address(self.socket.handle)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.socket.close();
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({})", self.socket.id)
+    }
+}
+
+#[cfg(feature = "std")]
+mod blocking {
+    //! `std::io`, for code that was written for any stream.
+
+    use super::Stream;
+    use std::io::{Read, Result, Write};
+
+    impl Read for Stream {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            Ok(self.read_waiting(buffer)?)
+        }
+    }
+
+    impl Write for Stream {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            Ok(self.write_waiting(bytes)?)
+        }
+
+        /// Does nothing: nothing is buffered here.
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a host tells the people who run it: no orders, and nothing that it waits for.
+
+use crate::id::ServiceId;
+use crate::service::kick::Callback;
+use crate::sys::Signal;
+use crate::time::{Duration, Instant, WallTime};
+use alloc::format;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For finding out what happened in detail.
+    Debug,
+    /// The ordinary course.
+    Info,
+    /// Something is amiss and the host copes.
+    Warn,
+}
+
+/// Something told to the application and its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// A named listener of the application is bound here.
+    Listening {
+        /// The bound address; with port 0 asked for, the port that the kernel chose.
+        address: SocketAddr,
+    },
+    /// The loop begins.
+    Started {
+        /// How many services it begins with.
+        services: u32,
+    },
+    /// A service was added.
+    Added,
+    /// A callback is about to be called.
+    Dispatch(Callback),
+    /// `connect` failed and its service's policy says to try again.
+    ConnectFailed {
+        /// The nth try in a row that did not connect, from 1.
+        attempt: u32,
+        /// Until the next try; zero means in the next turn.
+        retry_after: Duration,
+    },
+    /// Descriptors or memory ran out at an accept; the listener is left alone for a while.
+    AcceptPaused {
+        /// For how long.
+        pause: Duration,
+    },
+    /// An orderly stop begins.
+    Stopping {
+        /// The signal that asked for it; `None` if the application did.
+        signal: Option<Signal>,
+    },
+    /// All services were told and closed.
+    Stopped,
+}
+
+impl Notice {
+    /// How much it matters.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Added | Self::Dispatch(_) => Level::Debug,
+            Self::Listening { .. } | Self::Started { .. } | Self::Stopping { .. } | Self::Stopped => {
+                Level::Info
+            }
+            Self::ConnectFailed { .. } | Self::AcceptPaused { .. } => Level::Warn,
+        }
+    }
+}
+
+/// A notice with what belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The moment, monotonic.
+    pub at: Instant,
+    /// The moment as a wall shows it.
+    pub wall: WallTime,
+    /// The service or listener that it is about, by name.
+    pub subject: Option<&'a str>,
+    /// The service that it is about, if it is one.
+    pub service: Option<ServiceId>,
+    /// The error behind it, if there is one.
+    pub error: Option<&'a dyn core::error::Error>,
+    /// The notice itself.
+    pub notice: &'a Notice,
+}
+
+/// One line, without time and level.
+impl fmt::Display for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = self.subject.unwrap_or("-");
+        match *self.notice {
+            Notice::Listening { address } => write!(f, "listener `{subject}` is bound to {address}"),
+            Notice::Started { services } => write!(f, "host started with {services} services"),
+            Notice::Added => write!(f, "service `{subject}` added"),
+            Notice::Dispatch(callback) => write!(f, "service `{subject}`: {callback}"),
+            Notice::ConnectFailed { attempt, retry_after } => {
+                let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
+                let when = if retry_after.is_zero() {
+                    "in the next turn".into()
+                } else {
+                    format!("in {} ms", retry_after.as_millis())
+                };
+                write!(f, "service `{subject}`: connect failed (try {attempt}){error}; again {when}")
+            }
+            Notice::AcceptPaused { pause } => write!(
+                f,
+                "service `{subject}`: out of descriptors or memory at accept; its listener rests for {} ms",
+                pause.as_millis()
+            ),
+            Notice::Stopping { signal: Some(signal) } => write!(f, "stopping: {signal} received"),
+            Notice::Stopping { signal: None } => write!(f, "stopping: the application asked for it"),
+            Notice::Stopped => write!(f, "host stopped"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::Errno;
+    use alloc::string::ToString;
+
+    #[test]
+    fn each_notice_reads_as_a_line_with_its_level() {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let ms = Duration::from_millis;
+        let rows = [
+            (Notice::Listening { address }, Level::Info, "listener `web` is bound to 127.0.0.1:80"),
+            (Notice::Started { services: 2 }, Level::Info, "host started with 2 services"),
+            (Notice::Added, Level::Debug, "service `web` added"),
+            (Notice::Dispatch(Callback::Wake), Level::Debug, "service `web`: wake"),
+            (
+                Notice::ConnectFailed { attempt: 3, retry_after: ms(250) },
+                Level::Warn,
+                "service `web`: connect failed (try 3): connection refused (ECONNREFUSED); again in 250 ms",
+            ),
+            (
+                Notice::ConnectFailed { attempt: 1, retry_after: ms(0) },
+                Level::Warn,
+                "service `web`: connect failed (try 1): connection refused (ECONNREFUSED); again in the next turn",
+            ),
+            (
+                Notice::AcceptPaused { pause: ms(100) },
+                Level::Warn,
+                "service `web`: out of descriptors or memory at accept; its listener rests for 100 ms",
+            ),
+            (Notice::Stopping { signal: Some(Signal::Term) }, Level::Info, "stopping: TERM received"),
+            (Notice::Stopping { signal: None }, Level::Info, "stopping: the application asked for it"),
+            (Notice::Stopped, Level::Info, "host stopped"),
+        ];
+        for (notice, level, line) in rows {
+            let record = Record {
+                at: Instant::ZERO,
+                wall: WallTime(0),
+                subject: Some("web"),
+                service: Some(ServiceId::new(0)),
+                error: Some(&Errno::CONNREFUSED),
+                notice: &notice,
+            };
+            assert_eq!(record.to_string(), line);
+            assert_eq!(notice.level(), level, "{line}");
+        }
+    }
+}

@@ -1,0 +1,667 @@
+//! The turn: connect, prepare, wait, serve exactly one.
+//!
+//! ProcessHost 1.1, 6: each turn calls the `connect` and `prepare` that are due, in list order; waits
+//! for input, at most one poll period; and serves exactly one socket of one service. A wait may report
+//! many sockets; the turns that follow serve them without waiting again.
+
+use crate::action::{Action, Ending, Why};
+use crate::config::HostConfig;
+use crate::event::{Activity, Outcome};
+use crate::id::{ServiceId, SocketId};
+use crate::notice::Notice;
+use crate::random::Random;
+use crate::service::kick::Callback;
+use crate::service::reconnect::{OnConnectError, Reconnect};
+use crate::service::roster::{Phase, Roster};
+use crate::service::rotation::Rotation;
+use crate::service::shutdown::{Reaction, Shutdown};
+use crate::service::sockets::Sockets;
+use crate::service::timers::{Deadline, Timer, Timers};
+use crate::sys::{Errno, Interest, Readiness, Signal};
+use crate::time::Instant;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// Where orders go.
+pub(crate) type Orders = VecDeque<Action>;
+
+/// What the loop waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    /// The loop has not begun.
+    Fresh,
+    /// A callback is out.
+    Calling(Call),
+    /// A look at the poller is out.
+    Looking,
+    /// All that was due is done, nothing is ready.
+    Waiting {
+        /// When the turn ends although nothing happened.
+        until: Option<Instant>,
+    },
+    /// Nothing more will happen.
+    Ended,
+}
+
+/// The callback that is out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Call {
+    service: ServiceId,
+    callback: Callback,
+    /// Of a `receive`: the socket, and whether its peer had ended.
+    served: Option<(SocketId, bool)>,
+}
+
+/// The machine that hosts services.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Turns {
+    step: Step,
+    roster: Roster,
+    sockets: Sockets,
+    rotation: Rotation,
+    timers: Timers,
+    shutdown: Shutdown,
+    /// Services whose `wake` is due, the earliest first.
+    wakes: VecDeque<ServiceId>,
+    /// What is left of this turn's connects and prepares, in reverse list order.
+    todo: Vec<ServiceId>,
+    /// Something is due at once in the next turn: this one does not wait.
+    hurry: bool,
+    /// Who was served last, and how many times in a row without a look.
+    streak: (Option<ServiceId>, u32),
+    /// How many turns are left; `None` is no limit.
+    turns_left: Option<u64>,
+    /// How many turns have begun.
+    turns: u64,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self {
+            step: Step::Fresh,
+            roster: Roster::default(),
+            sockets: Sockets::default(),
+            rotation: Rotation::default(),
+            timers: Timers::default(),
+            shutdown: Shutdown::Running,
+            wakes: VecDeque::new(),
+            todo: Vec::new(),
+            hurry: false,
+            streak: (None, 0),
+            turns_left: None,
+            turns: 0,
+        }
+    }
+
+    // What the world says.
+
+    pub(crate) fn added(
+        &mut self,
+        reconnect: Reconnect,
+        on_connect_error: OnConnectError,
+        orders: &mut Orders,
+    ) {
+        let service = self.roster.add(reconnect, on_connect_error);
+        self.sockets.add_service();
+        self.rotation.add();
+        if self.shutdown.is_stopping() || self.shutdown.is_ended() {
+            // It comes too late: it is never called, and what it holds is freed.
+            self.close_service(service, orders);
+            return;
+        }
+        self.hurry = true;
+        orders.push_back(Action::Tell { service: Some(service), notice: Notice::Added });
+    }
+
+    pub(crate) fn opened(
+        &mut self,
+        socket: SocketId,
+        service: ServiceId,
+        interest: Interest,
+        orders: &mut Orders,
+    ) {
+        self.sockets.open(socket, service, interest);
+        self.arm(socket, orders);
+    }
+
+    pub(crate) fn interest_changed(&mut self, id: SocketId, interest: Interest, orders: &mut Orders) {
+        let Some(socket) = self.sockets.find(id) else { return };
+        if socket.interest == interest {
+            return;
+        }
+        socket.interest = interest;
+        socket.empty_wakes = 0;
+        let service = socket.service;
+        self.sockets.unready(id);
+        self.unmark_if_done(service);
+        self.arm(id, orders);
+    }
+
+    pub(crate) fn closed(&mut self, config: &HostConfig, now: Instant, random: &mut Random, id: SocketId) {
+        let Some(service) = self.sockets.close(id) else { return };
+        self.timers.clear(Timer::AcceptRest(id));
+        self.unmark_if_done(service);
+        if self.sockets.open_count(service) == 0 {
+            self.roster.member(service).lost = true;
+            // One's own callback is judged when it comes back: it may open another socket yet.
+            if self.calling() != Some(service) {
+                self.settle(config, now, random, service);
+            }
+        }
+    }
+
+    pub(crate) fn ready(&mut self, id: SocketId, readiness: Readiness) {
+        if let Some(service) = self.sockets.mark_ready(id, readiness) {
+            self.rotation.mark(service);
+        }
+    }
+
+    pub(crate) fn wake_asked(&mut self, service: ServiceId, at: Option<Instant>) {
+        if self.roster.phase(service) == Phase::Closed {
+            return;
+        }
+        match at {
+            Some(at) => self.timers.set(Timer::Wake(service), at),
+            None => {
+                self.timers.clear(Timer::Wake(service));
+                self.wakes.retain(|waiting| *waiting != service);
+            }
+        }
+    }
+
+    pub(crate) fn reconnect_asked(&mut self, service: ServiceId) {
+        let member = self.roster.member(service);
+        if member.phase != Phase::Closed {
+            member.phase = Phase::Unconnected;
+            self.hurry = true;
+            self.roster.mark_due(service);
+        }
+    }
+
+    pub(crate) fn watch_failed(&mut self, id: SocketId, errno: Errno, orders: &mut Orders) {
+        let Some(service) = self.sockets.find(id).map(|socket| socket.service) else { return };
+        let callback = match &self.step {
+            Step::Calling(call) if call.service == service => call.callback,
+            Step::Fresh | Step::Calling(_) | Step::Looking | Step::Waiting { .. } | Step::Ended => {
+                Callback::Connect
+            }
+        };
+        self.fail(service, callback, Why::NotWatched { errno }, orders);
+    }
+
+    pub(crate) fn system_failed(&mut self, call: &'static str, errno: Errno, orders: &mut Orders) {
+        self.end(Ending::SystemFailed { call, errno }, orders);
+    }
+
+    pub(crate) fn stop_asked(&mut self, signal: Option<Signal>, orders: &mut Orders) {
+        match self.shutdown.ask(signal) {
+            Reaction::AtOnce => self.end(Ending::StoppedAtOnce, orders),
+            Reaction::Begin | Reaction::Ignore => {}
+        }
+    }
+
+    // The turn.
+
+    pub(crate) fn started(
+        &mut self,
+        config: &HostConfig,
+        now: Instant,
+        turns_max: Option<u64>,
+        orders: &mut Orders,
+    ) {
+        debug_assert_eq!(self.step, Step::Fresh, "a host starts once");
+        self.turns_left = turns_max;
+        let services = self.roster.len() as u32;
+        orders.push_back(Action::Tell { service: None, notice: Notice::Started { services } });
+        self.begin_turn(config, now, orders);
+    }
+
+    /// Everything known at `now` has been told.
+    pub(crate) fn tick(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
+        let timers_came = self.fire_timers(now, orders);
+        match self.step {
+            Step::Fresh | Step::Calling(_) | Step::Ended => {}
+            Step::Looking => self.serve_or_end_turn(config, now, orders),
+            Step::Waiting { until } => {
+                let over = timers_came || until.is_some_and(|until| until <= now);
+                let asked = matches!(self.shutdown, Shutdown::Asked { .. });
+                if over || asked || self.hurry || self.rotation.front().is_some() {
+                    self.serve_or_end_turn(config, now, orders);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn returned(
+        &mut self,
+        config: &HostConfig,
+        now: Instant,
+        random: &mut Random,
+        service: ServiceId,
+        callback: Callback,
+        outcome: Outcome,
+        orders: &mut Orders,
+    ) {
+        let Step::Calling(call) = &self.step else { return };
+        debug_assert_eq!((call.service, call.callback), (service, callback), "another callback came back");
+        let served = call.served;
+        match (callback, outcome) {
+            (Callback::Stop, outcome) => {
+                if outcome == Outcome::Failed {
+                    self.shutdown.note_failure();
+                    orders.push_back(Action::NotifyFailure { service, callback, why: Why::Callback });
+                }
+                self.close_service(service, orders);
+                self.stop_next(orders);
+                return;
+            }
+            (Callback::Connect, Outcome::Done(_)) => {
+                let member = self.roster.member(service);
+                member.phase = Phase::Connected;
+                self.settle(config, now, random, service);
+                if self.roster.phase(service) == Phase::Connected {
+                    // Prepare belongs to the same turn, before the next service's connect.
+                    self.todo.push(service);
+                }
+            }
+            (Callback::Connect, Outcome::Failed)
+                if self.roster.member(service).on_connect_error == OnConnectError::Retry =>
+            {
+                let delay = self.try_again(config, now, random, service);
+                let attempt = self.roster.member(service).attempt;
+                let retry_after = delay.unwrap_or_default();
+                orders.push_back(Action::Tell {
+                    service: Some(service),
+                    notice: Notice::ConnectFailed { attempt, retry_after },
+                });
+            }
+            (Callback::Connect, Outcome::NotYet) => {
+                self.try_again(config, now, random, service);
+            }
+            (_, Outcome::Failed) => {
+                self.fail(service, callback, Why::Callback, orders);
+                return;
+            }
+            (Callback::Receive, Outcome::Done(activity)) => {
+                if let Some((socket, ended)) = served {
+                    if let Some(why) = self.judge(config, now, service, socket, ended, activity, orders) {
+                        self.fail(service, callback, why, orders);
+                        return;
+                    }
+                }
+                self.after_own_call(config, now, random, service);
+                self.begin_turn(config, now, orders);
+                return;
+            }
+            (Callback::Prepare, Outcome::Done(_)) => {
+                self.roster.member(service).phase = match self.roster.phase(service) {
+                    Phase::Connected => Phase::Prepared,
+                    other => other,
+                };
+                self.settle(config, now, random, service);
+            }
+            (Callback::Wake, Outcome::Done(_)) => self.after_own_call(config, now, random, service),
+            (Callback::Prepare | Callback::Receive | Callback::Wake, Outcome::NotYet) => {
+                debug_assert!(false, "only a connect may answer: not yet");
+            }
+        }
+        self.next_call(config, now, orders);
+    }
+
+    /// Begins the next turn, or the end.
+    fn begin_turn(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
+        if self.turns_left == Some(0) {
+            // The end of a limited run is a stop that the application asked for.
+            let _ = self.shutdown.ask(None);
+        }
+        self.turns_left = self.turns_left.map(|left| left.saturating_sub(1));
+        self.turns += 1;
+        self.hurry = false;
+        self.fire_timers(now, orders);
+        self.roster.take_due(&mut self.todo);
+        if self.todo.len() > 1 {
+            let rotation = &self.rotation;
+            self.todo.sort_unstable_by_key(|service| core::cmp::Reverse(rotation.position(*service)));
+        }
+        self.next_call(config, now, orders);
+    }
+
+    /// The next callback that is due in this turn, and after the last one the wait.
+    fn next_call(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
+        if let Shutdown::Asked { signal } = self.shutdown {
+            self.begin_stop(signal, orders);
+            return;
+        }
+        if let Some(service) = self.wakes.pop_front() {
+            self.call(service, Callback::Wake, orders);
+            return;
+        }
+        while let Some(service) = self.todo.pop() {
+            let callback = match self.roster.phase(service) {
+                Phase::Unconnected => Callback::Connect,
+                Phase::Connected => Callback::Prepare,
+                Phase::Prepared | Phase::Closed => continue,
+            };
+            self.call(service, callback, orders);
+            return;
+        }
+        self.serve_or_wait(config, now, orders);
+    }
+
+    fn serve_or_wait(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
+        match self.rotation.front() {
+            Some(service) if self.must_look(config, service) => {
+                self.streak = (None, 0);
+                self.look(orders);
+            }
+            Some(service) => self.serve(service, orders),
+            None if self.must_not_wait(config, now) => self.look(orders),
+            None => self.step = Step::Waiting { until: config.poll_period.map(|period| now + period) },
+        }
+    }
+
+    /// Whether others may have become ready while `service` was served time and again.
+    fn must_look(&self, config: &HostConfig, service: ServiceId) -> bool {
+        self.streak == (Some(service), config.burst) && self.roster.len() > 1
+    }
+
+    /// Whether the turn ends without a wait: something is due already, or the period is zero.
+    fn must_not_wait(&self, config: &HostConfig, now: Instant) -> bool {
+        let spins = config.poll_period.is_some_and(|period| period.is_zero());
+        let late = self.timers.next().is_some_and(|deadline| deadline.at <= now);
+        self.hurry || spins || late
+    }
+
+    fn look(&mut self, orders: &mut Orders) {
+        self.step = Step::Looking;
+        orders.push_back(Action::Look);
+    }
+
+    fn serve_or_end_turn(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
+        if let Shutdown::Asked { signal } = self.shutdown {
+            self.begin_stop(signal, orders);
+            return;
+        }
+        match self.rotation.front() {
+            Some(service) => self.serve(service, orders),
+            None => self.begin_turn(config, now, orders),
+        }
+    }
+
+    fn serve(&mut self, service: ServiceId, orders: &mut Orders) {
+        let popped = self.sockets.pop_ready(service);
+        let Some((socket, readiness)) = popped else {
+            debug_assert!(false, "{service} is marked ready and has no ready socket");
+            self.rotation.unmark(service);
+            return;
+        };
+        self.unmark_if_done(service);
+        self.rotation.served(service);
+        self.streak = match self.streak {
+            (Some(last), count) if last == service => (Some(service), count + 1),
+            _ => (Some(service), 1),
+        };
+        let served = Some((socket, readiness.ended));
+        self.step = Step::Calling(Call { service, callback: Callback::Receive, served });
+        orders.push_back(Action::Receive { service, socket, readiness });
+    }
+
+    fn call(&mut self, service: ServiceId, callback: Callback, orders: &mut Orders) {
+        if callback == Callback::Connect {
+            let member = self.roster.member(service);
+            member.lost = false;
+            member.proved = false;
+            self.timers.clear(Timer::Reconnect(service));
+        }
+        self.step = Step::Calling(Call { service, callback, served: None });
+        orders.push_back(Action::Call { service, callback });
+    }
+
+    // What a callback did.
+
+    /// A `receive` or `wake` came back: `prepare` is due before the next wait (ProcessHost 1.1, 5).
+    fn after_own_call(&mut self, config: &HostConfig, now: Instant, random: &mut Random, service: ServiceId) {
+        let member = self.roster.member(service);
+        if member.phase == Phase::Prepared {
+            member.phase = Phase::Connected;
+            self.roster.mark_due(service);
+        }
+        self.settle(config, now, random, service);
+    }
+
+    /// A service whose last socket is gone is connected again.
+    fn settle(&mut self, config: &HostConfig, now: Instant, random: &mut Random, service: ServiceId) {
+        let open = self.sockets.open_count(service);
+        let member = self.roster.member(service);
+        if !member.lost || open > 0 || !matches!(member.phase, Phase::Connected | Phase::Prepared) {
+            return;
+        }
+        member.lost = false;
+        if member.proved {
+            member.attempt = 0;
+            member.phase = Phase::Unconnected;
+            self.hurry = true;
+            self.roster.mark_due(service);
+        } else {
+            // It connected and lost the connection before anything came through: that is no better than
+            // not connecting. The first time it may be chance, and the next try does not wait.
+            let first = member.attempt == 0;
+            let delay = self.try_again(config, now, random, service);
+            self.hurry |= first && delay.is_none();
+        }
+    }
+
+    /// `connect` did not connect: when it is due again; `None` is the next turn.
+    fn try_again(
+        &mut self,
+        config: &HostConfig,
+        now: Instant,
+        random: &mut Random,
+        service: ServiceId,
+    ) -> Option<core::time::Duration> {
+        let member = self.roster.member(service);
+        member.phase = Phase::Unconnected;
+        let delay = member.failed_try(random);
+        match delay {
+            Some(delay) => self.timers.set(Timer::Reconnect(service), now + delay),
+            None => {
+                self.roster.mark_due(service);
+                if config.poll_period.is_none() {
+                    // Nothing else need ever end the turn.
+                    self.timers.set(Timer::Reconnect(service), now + HostConfig::POLL_PERIOD);
+                }
+            }
+        }
+        delay
+    }
+
+    /// What a `receive` did with its socket; `Some` if it must not go on like this.
+    #[expect(clippy::too_many_arguments, reason = "one call, and each is a fact of its own")]
+    fn judge(
+        &mut self,
+        config: &HostConfig,
+        now: Instant,
+        service: ServiceId,
+        id: SocketId,
+        ended: bool,
+        activity: Activity,
+        orders: &mut Orders,
+    ) -> Option<Why> {
+        if activity == Activity::Progress {
+            let member = self.roster.member(service);
+            member.proved = true;
+            member.attempt = 0;
+        }
+        let socket = self.sockets.find(id)?;
+        match activity {
+            Activity::Progress => socket.empty_wakes = 0,
+            Activity::Nothing if socket.interest.is_none() => socket.empty_wakes = 0,
+            Activity::Nothing => {
+                socket.empty_wakes += 1;
+                let wakes = socket.empty_wakes;
+                return (wakes >= config.empty_wakes_max).then_some(Why::NoProgress { wakes, ended });
+            }
+            Activity::Starved => {
+                socket.resting = true;
+                self.sockets.unready(id);
+                self.unmark_if_done(service);
+                self.arm(id, orders);
+                self.timers.set(Timer::AcceptRest(id), now + config.accept_pause);
+                let notice = Notice::AcceptPaused { pause: config.accept_pause };
+                orders.push_back(Action::Tell { service: Some(service), notice });
+            }
+        }
+        None
+    }
+
+    /// Brings what the poller reports in line with what is wanted.
+    fn arm(&mut self, id: SocketId, orders: &mut Orders) {
+        let Some(socket) = self.sockets.find(id) else { return };
+        let interest = socket.wanted();
+        if interest != socket.armed {
+            socket.armed = interest;
+            orders.push_back(if interest.is_none() {
+                Action::Unwatch { socket: id }
+            } else {
+                Action::Watch { socket: id, interest }
+            });
+        }
+    }
+
+    fn unmark_if_done(&mut self, service: ServiceId) {
+        if !self.sockets.has_ready(service) {
+            self.rotation.unmark(service);
+        }
+    }
+
+    /// Carries out the timers whose moment has come; whether there were any.
+    fn fire_timers(&mut self, now: Instant, orders: &mut Orders) -> bool {
+        let mut came = false;
+        while let Some(timer) = self.timers.pop_due(now) {
+            came = true;
+            match timer {
+                Timer::PollPeriod => debug_assert!(false, "the poll period is kept with the wait"),
+                Timer::Reconnect(service) => {
+                    if self.roster.phase(service) == Phase::Unconnected {
+                        self.roster.mark_due(service);
+                    }
+                }
+                Timer::Wake(service) => self.wakes.push_back(service),
+                Timer::AcceptRest(id) => {
+                    if let Some(socket) = self.sockets.find(id) {
+                        socket.resting = false;
+                        self.arm(id, orders);
+                    }
+                }
+            }
+        }
+        came
+    }
+
+    // The end.
+
+    fn begin_stop(&mut self, signal: Option<Signal>, orders: &mut Orders) {
+        orders.push_back(Action::Tell { service: None, notice: Notice::Stopping { signal } });
+        if self.turns_left.is_none() {
+            // A limited run has no signals of its own.
+            orders.push_back(Action::EndOnNextSignal);
+        }
+        self.shutdown.begin(self.roster.len());
+        self.stop_next(orders);
+    }
+
+    fn stop_next(&mut self, orders: &mut Orders) {
+        match self.shutdown.next() {
+            Some(service) => self.call(service, Callback::Stop, orders),
+            None => {
+                let ending = self.shutdown.ending();
+                orders.push_back(Action::Tell { service: None, notice: Notice::Stopped });
+                self.end(ending, orders);
+            }
+        }
+    }
+
+    fn fail(&mut self, service: ServiceId, callback: Callback, why: Why, orders: &mut Orders) {
+        orders.push_back(Action::NotifyFailure { service, callback, why });
+        self.end(Ending::ServiceFailed, orders);
+    }
+
+    /// Closes whatever is open, in order of addition, and gives the last order.
+    fn end(&mut self, ending: Ending, orders: &mut Orders) {
+        for service in self.roster.ids() {
+            if self.roster.phase(service) != Phase::Closed {
+                self.close_service(service, orders);
+            }
+        }
+        self.shutdown = Shutdown::Ended;
+        self.step = Step::Ended;
+        orders.push_back(Action::Finish(ending));
+    }
+
+    fn close_service(&mut self, service: ServiceId, orders: &mut Orders) {
+        self.roster.member(service).phase = Phase::Closed;
+        self.timers.clear(Timer::Wake(service));
+        self.timers.clear(Timer::Reconnect(service));
+        self.wakes.retain(|waiting| *waiting != service);
+        orders.push_back(Action::CloseService { service });
+    }
+
+    // Questions.
+
+    fn calling(&self) -> Option<ServiceId> {
+        match &self.step {
+            Step::Calling(call) => Some(call.service),
+            Step::Fresh | Step::Looking | Step::Waiting { .. } | Step::Ended => None,
+        }
+    }
+
+    /// Whether the last order was given.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.step == Step::Ended
+    }
+
+    /// How many turns have begun.
+    pub(crate) fn count(&self) -> u64 {
+        self.turns
+    }
+
+    /// The next moment at which something is to be done; `None` while waiting only for events.
+    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
+        let Step::Waiting { until } = self.step else { return None };
+        let period = until.map(|at| Deadline { at, timer: Timer::PollPeriod });
+        period.into_iter().chain(self.timers.next()).min()
+    }
+
+    /// What must hold after each event; the first thing that does not.
+    pub(crate) fn broken_invariant(&self, now: Instant) -> Option<&'static str> {
+        if self.is_ended() {
+            return None;
+        }
+        for service in self.roster.ids() {
+            if self.sockets.has_ready(service) != self.rotation.is_ready(service) {
+                return Some("a service is marked ready if and only if one of its sockets is");
+            }
+            if self.sockets.has_ready(service) != (self.sockets.count_ready(service) > 0) {
+                return Some("the count of ready sockets is their number");
+            }
+            if self.sockets.open_count(service) != self.sockets.count_open(service) {
+                return Some("the count of open sockets is their number");
+            }
+        }
+        if self.sockets.iter().any(|socket| socket.armed != socket.wanted()) {
+            return Some("the poller reports of each socket what is wanted of it");
+        }
+        if matches!(self.step, Step::Waiting { .. }) {
+            if self.rotation.ready_count() > 0 {
+                return Some("nobody waits while a socket is ready");
+            }
+            if !self.todo.is_empty() || !self.wakes.is_empty() {
+                return Some("nobody waits while a callback is due");
+            }
+            if self.next_deadline().is_some_and(|deadline| deadline.at <= now) {
+                return Some("a deadline lies ahead of the moment that it was asked for");
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,221 @@
+//! The syscall seam: what the driver asks of an operating system.
+//!
+//! A method is about what one system call is. All take `&self`, so that a stream can hold the same
+//! system as the loop that waits for it. Only [`Sys::poll_wait`] and [`Sys::wait`] block; every other
+//! method returns at once, with [`Errno::AGAIN`] where a blocking call would wait.
+//!
+//! Two implementations exist, the real kernel and the simulated one. The contract below is what both
+//! are tested against.
+
+mod errno;
+mod types;
+
+pub use errno::Errno;
+pub use types::{Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal};
+
+use crate::error::ServiceError;
+use crate::id::ServiceId;
+use crate::notice::Record;
+use crate::service::kick::Site;
+use crate::time::{Duration, Instant, WallTime};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// An operating system as the driver sees it.
+///
+/// Handles are opaque and per process. Using a handle after [`close`](Self::close) answers
+/// [`Errno::BADF`]; it never names a younger socket.
+pub trait Sys {
+    // Clocks and randomness
+
+    /// The monotonic clock (CLOCK_MONOTONIC). Never goes back.
+    fn now(&self) -> Instant;
+
+    /// The wall clock (CLOCK_REALTIME): for log lines only.
+    fn wall(&self) -> WallTime;
+
+    /// 64 random bits, to seed the jitter of this host (getrandom(2)).
+    fn random(&self) -> u64;
+
+    // Sockets. All are non-blocking and close-on-exec.
+
+    /// A TCP socket bound to `address` and listening (socket, SO_REUSEADDR, bind, listen).
+    ///
+    /// # Errors
+    /// Whatever socket(2), bind(2) or listen(2) answer; nothing stays open then.
+    fn listen(&self, address: SocketAddr, backlog: u32) -> Result<Handle, Errno>;
+
+    /// A TCP socket whose connection to `address` has begun (connect(2); "in progress" is success).
+    ///
+    /// It becomes writable when the connection stands or has failed; [`take_error`](Self::take_error) tells which.
+    ///
+    /// # Errors
+    /// Whatever socket(2) or connect(2) answer at once; nothing stays open then.
+    fn connect(&self, address: SocketAddr) -> Result<Handle, Errno>;
+
+    /// The next connection in the queue of `listener`, and who it is from (accept4(2)).
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] if there is none; [`Errno::MFILE`] leaves the connection in the queue, and the
+    /// listener readable.
+    fn accept(&self, listener: Handle) -> Result<(Handle, SocketAddr), Errno>;
+
+    /// Reads up to `buffer.len()` bytes; 0 means that the peer has finished sending (recv(2)).
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] if nothing is there yet.
+    fn read(&self, socket: Handle, buffer: &mut [u8]) -> Result<usize, Errno>;
+
+    /// Writes a prefix of `bytes` and says how long it was (send(2), MSG_NOSIGNAL).
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] if there is no room yet; [`Errno::PIPE`] after the connection ended.
+    fn write(&self, socket: Handle, bytes: &[u8]) -> Result<usize, Errno>;
+
+    /// Ends one or both directions of a connection (shutdown(2)).
+    ///
+    /// # Errors
+    /// [`Errno::NOTCONN`] if there is no connection.
+    fn shutdown(&self, socket: Handle, how: ShutdownHow) -> Result<(), Errno>;
+
+    /// The pending error of a socket, cleared by asking (SO_ERROR).
+    ///
+    /// # Errors
+    /// [`Errno::BADF`] for a closed handle.
+    fn take_error(&self, socket: Handle) -> Result<Option<Errno>, Errno>;
+
+    /// Sends small writes at once, without waiting for the acknowledgement of earlier ones (TCP_NODELAY).
+    ///
+    /// # Errors
+    /// Whatever setsockopt(2) answers.
+    fn set_nodelay(&self, socket: Handle, on: bool) -> Result<(), Errno>;
+
+    /// The address that a socket is bound to; tells the port that the kernel chose for port 0.
+    ///
+    /// # Errors
+    /// [`Errno::BADF`] for a closed handle.
+    fn local_address(&self, socket: Handle) -> Result<SocketAddr, Errno>;
+
+    /// The address at the other end.
+    ///
+    /// # Errors
+    /// [`Errno::NOTCONN`] if there is no connection.
+    fn peer_address(&self, socket: Handle) -> Result<SocketAddr, Errno>;
+
+    /// Closes a handle. Closing twice does nothing. Unread bytes make it a reset for the peer.
+    ///
+    /// The caller takes it out of the poller first: after a fork somebody else may hold the description,
+    /// and then closing does not end the registration.
+    fn close(&self, handle: Handle);
+
+    // The poller: one per process, level-triggered.
+
+    /// Reports `handle` under `key` from here on, while one of `interest` holds.
+    ///
+    /// # Errors
+    /// [`Errno::EXIST`] if it is registered already; whatever epoll_ctl(2) answers.
+    fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno>;
+
+    /// Changes what is reported of a registered handle.
+    ///
+    /// # Errors
+    /// [`Errno::NOENT`] if it is not registered.
+    fn poll_modify(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno>;
+
+    /// Reports `handle` no longer.
+    ///
+    /// # Errors
+    /// [`Errno::NOENT`] if it is not registered.
+    fn poll_delete(&self, handle: Handle) -> Result<(), Errno>;
+
+    /// Blocks until something registered is ready or `deadline` has come; `None` waits for ever.
+    ///
+    /// Replaces the contents of `events`; none at all means that the deadline has come. A deadline that
+    /// has passed is a look without waiting. At most some hundred events come at once; the rest is
+    /// reported by the next call.
+    ///
+    /// # Errors
+    /// [`Errno::INTR`] if a signal handler ran; whatever epoll_pwait2(2) answers.
+    fn poll_wait(&self, events: &mut Vec<PollEvent>, deadline: Option<Instant>) -> Result<(), Errno>;
+
+    /// Blocks until `handle` is ready for one of `interest` or `deadline` has come (poll(2)).
+    ///
+    /// # Errors
+    /// [`Errno::TIMEDOUT`] at the deadline, [`Errno::INTR`] if a signal handler ran.
+    fn wait(&self, handle: Handle, interest: Interest, deadline: Option<Instant>)
+    -> Result<Readiness, Errno>;
+
+    // Signals
+
+    /// Blocks `signals` for this process and gives a handle that is readable while one is pending (signalfd(2)).
+    ///
+    /// # Errors
+    /// Whatever signalfd(2) answers.
+    fn signals(&self, signals: &[Signal]) -> Result<Handle, Errno>;
+
+    /// Takes one pending signal: the lowest number first, duplicates merged (signal(7)).
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] if none is pending.
+    fn signal_read(&self, handle: Handle) -> Result<Signal, Errno>;
+
+    /// From here on each of `signals` ends this process at once, even inside a callback that never
+    /// returns: default disposition, unblocked. One that is pending already strikes now.
+    ///
+    /// # Errors
+    /// Whatever sigaction(2) answers.
+    fn signals_end_process(&self, signals: &[Signal]) -> Result<(), Errno>;
+
+    // Heartbeat and kick
+
+    /// From here on USR1 ends this process if its heartbeat is older than `threshold`, by
+    /// [`kick::verdict`](crate::service::kick::verdict); otherwise it does nothing.
+    ///
+    /// # Errors
+    /// [`Errno::BUSY`] if another host in this process holds the kick; whatever sigaction(2) answers.
+    fn kick_arm(&self, threshold: Duration) -> Result<(), Errno>;
+
+    /// Makes `name` known to the kick, which must not allocate when it needs it.
+    fn kick_name(&self, service: ServiceId, name: &str);
+
+    /// Gives the kick and the signals back as they were before; the end of a host that does not end
+    /// its process. Does nothing if nothing was armed.
+    fn kick_disarm(&self);
+
+    /// Stores the heartbeat: alive at `at`, and about to do what `site` says.
+    fn beat(&self, at: Instant, site: Site);
+
+    // User code
+
+    /// Calls `code`, and turns a panic in it into a value (`core` has no `catch_unwind`).
+    ///
+    /// # Errors
+    /// The panic and its message.
+    fn run_user(&self, code: &mut dyn FnMut()) -> Result<(), Panic>;
+
+    /// Declares that the caller computes for `duration`. The real kernel does nothing; a simulated
+    /// process, which cannot be observed computing, spends that much virtual time.
+    fn work(&self, duration: Duration);
+
+    // Telling people
+
+    /// Whether anybody would read the record of a mere dispatch; asked once, since a record of each
+    /// would cost more than the dispatch.
+    fn wants_dispatches(&self) -> bool;
+
+    /// Writes a line of the log.
+    fn tell(&self, record: &Record<'_>);
+
+    /// Writes the last words about a service that ends its host, before the notifier is called.
+    fn tell_failure(&self, failure: &ServiceError);
+
+    /// Whether [`witness`](Self::witness) wants to be called; asked once.
+    fn witnesses(&self) -> bool {
+        false
+    }
+
+    /// Sees each fact and order as they pass: for recording and for checking, never for deciding.
+    fn witness(&self, fact: Fact<'_>) {
+        let _ = fact;
+    }
+}

@@ -1,0 +1,216 @@
+//! The small values that pass through the syscall seam.
+
+use crate::action::Action;
+use crate::config::HostConfig;
+use crate::event::Event;
+use crate::host::Host;
+use crate::time::Instant;
+use alloc::string::String;
+use core::fmt;
+use core::ops::BitOr;
+
+/// An open descriptor of the calling process; what the number means is the implementation's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(u64);
+
+impl Handle {
+    /// For implementations of [`Sys`](super::Sys).
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// For implementations of [`Sys`](super::Sys).
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+}
+
+/// What one wants to be told of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Interest {
+    /// When it can be read, or accepted from, or has ended.
+    pub readable: bool,
+    /// When it can be written, or has ended.
+    pub writable: bool,
+}
+
+impl Interest {
+    /// Nothing: the socket is left alone, even if it ends.
+    pub const NONE: Self = Self { readable: false, writable: false };
+    /// Readable.
+    pub const READ: Self = Self { readable: true, writable: false };
+    /// Writable.
+    pub const WRITE: Self = Self { readable: false, writable: true };
+
+    /// Whether nothing is wanted.
+    pub const fn is_none(self) -> bool {
+        !self.readable && !self.writable
+    }
+}
+
+/// Both: `Interest::READ | Interest::WRITE`.
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self { readable: self.readable || other.readable, writable: self.writable || other.writable }
+    }
+}
+
+/// What holds of a socket now. A socket that failed or was hung up counts as both readable and
+/// writable: the next read or write tells how it ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Readiness {
+    /// A read or an accept would not wait.
+    pub readable: bool,
+    /// A write would not wait.
+    pub writable: bool,
+    /// The peer has finished sending, or the connection has failed.
+    pub ended: bool,
+}
+
+impl Readiness {
+    /// The part of it that somebody with `interest` is told.
+    pub const fn within(self, interest: Interest) -> Self {
+        Self {
+            readable: self.readable && interest.readable,
+            writable: self.writable && interest.writable,
+            ended: self.ended && !interest.is_none(),
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub const fn is_none(self) -> bool {
+        !self.readable && !self.writable
+    }
+
+    /// Either of the two.
+    pub const fn union(self, other: Self) -> Self {
+        Self {
+            readable: self.readable || other.readable,
+            writable: self.writable || other.writable,
+            ended: self.ended || other.ended,
+        }
+    }
+}
+
+/// One report of the poller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PollEvent {
+    /// The key that the handle was registered under.
+    pub key: u64,
+    /// What holds of it.
+    pub readiness: Readiness,
+}
+
+/// Which direction of a connection to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ShutdownHow {
+    /// No more bytes will be read.
+    Read,
+    /// No more bytes will be written; the peer reads the end.
+    Write,
+    /// Both.
+    Both,
+}
+
+/// A standard signal, with Linux's number (signal(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Signal {
+    /// Interrupt from the keyboard.
+    Int = 2,
+    /// Ends a process and cannot be caught.
+    Kill = 9,
+    /// The kick: ends a host that hangs.
+    Usr1 = 10,
+    /// Orderly end.
+    Term = 15,
+    /// Continues a stopped process.
+    Cont = 18,
+    /// Stops a process and cannot be caught.
+    Stop = 19,
+}
+
+impl Signal {
+    /// All of them, the lowest number first.
+    pub const ALL: [Self; 6] = [Self::Int, Self::Kill, Self::Usr1, Self::Term, Self::Cont, Self::Stop];
+
+    /// Its number on Linux.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The signal with this number, if it is one that the host knows.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|signal| u32::from(signal.number()) == number)
+    }
+}
+
+/// `TERM`, as `kill(1)` takes it.
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Int => "INT",
+            Self::Kill => "KILL",
+            Self::Usr1 => "USR1",
+            Self::Term => "TERM",
+            Self::Cont => "CONT",
+            Self::Stop => "STOP",
+        })
+    }
+}
+
+/// A panic of user code that was caught.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("panicked: {message}")]
+pub struct Panic {
+    /// What the panic said, or that it said nothing printable.
+    pub message: String,
+}
+
+/// What a witness sees: a run is exactly this sequence.
+#[derive(Clone, Copy, Debug)]
+pub enum Fact<'a> {
+    /// The host begins, with this configuration.
+    Begin(&'a HostConfig),
+    /// A fact went in at this moment.
+    Event(Instant, &'a Event),
+    /// An order came out.
+    Action(&'a Action),
+    /// All orders of the last fact have come out; this is what the host knows.
+    Settled(&'a Host),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_within_an_interest_tells_only_what_was_asked() {
+        let all = Readiness { readable: true, writable: true, ended: true };
+        let none = Readiness::default();
+        let rows = [
+            (Interest::NONE, none),
+            (Interest::READ, Readiness { writable: false, ..all }),
+            (Interest::WRITE, Readiness { readable: false, ..all }),
+            (Interest::READ | Interest::WRITE, all),
+        ];
+        for (interest, told) in rows {
+            assert_eq!(all.within(interest), told, "{interest:?}");
+            assert_eq!(none.within(interest), none, "{interest:?}");
+            assert_eq!(all.within(interest).is_none(), interest.is_none(), "{interest:?}");
+            assert_eq!(told.union(none), told, "{interest:?}");
+            assert_eq!(none.union(told), told, "{interest:?}");
+        }
+    }
+
+    #[test]
+    fn a_signal_is_found_by_its_number_and_no_other() {
+        for signal in Signal::ALL {
+            assert_eq!(Signal::from_number(u32::from(signal.number())), Some(signal), "{signal}");
+        }
+        assert_eq!(Signal::from_number(0), None);
+        assert_eq!(Signal::from_number(64), None);
+    }
+}
