@@ -1,1 +1,33 @@
-//! Being written.
+//! What test suites use: many seeds of a simulated host, and one line to replay a failure.
+//!
+//! ```
+//! use host_core::{App, Connected, Context, Listener, Ready, Result, Service};
+//! use std::time::Duration;
+//!
+//! struct Greeter(Option<Listener>);
+//!
+//! impl Service for Greeter {
+//!     fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+//!         self.0 = Some(cx.listener("greet")?);
+//!         Ok(Connected::Yes)
+//!     }
+//!
+//!     fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+//!         while let Some(mut client) = self.0.as_mut().and_then(|l| l.accept().transpose()).transpose()? {
+//!             client.try_write(b"hello\n")?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! harness::check!(|sim| {
+//!     sim.host(|| App::new("greeter").listen("greet", "127.0.0.1:7000").service(Greeter(None)));
+//!     let clients = sim.clients("greet", 3, |c| c.expect(b"hello\n"));
+//!     sim.run_for(Duration::from_secs(5));
+//!     assert_eq!(clients.succeeded(), 3);
+//! });
+//! ```
+
+pub mod check;
+
+pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation};

@@ -39,6 +39,12 @@ enum Step {
         /// When the turn ends although nothing happened.
         until: Option<Instant>,
     },
+    /// A report has ended the wait and is still coming in; its tick says what follows. So facts that
+    /// come with a deadline, or after it, are heard before it.
+    Hearing {
+        /// As it was in the wait.
+        until: Option<Instant>,
+    },
     /// Nothing more will happen.
     Ended,
 }
@@ -50,6 +56,8 @@ struct Call {
     callback: Callback,
     /// Of a `receive`: the socket, and whether its peer had ended.
     served: Option<(SocketId, bool)>,
+    /// Of a `connect`: while it was out, its service asked to be connected once more.
+    again: bool,
 }
 
 /// The machine that hosts services.
@@ -151,6 +159,7 @@ impl Turns {
     }
 
     pub(crate) fn ready(&mut self, id: SocketId, readiness: Readiness) {
+        self.hear();
         if let Some(service) = self.sockets.mark_ready(id, readiness) {
             self.rotation.mark(service);
         }
@@ -160,12 +169,11 @@ impl Turns {
         if self.roster.phase(service) == Phase::Closed {
             return;
         }
+        // Also takes back a wake that is due and not called yet: its service was served first.
+        self.wakes.retain(|waiting| *waiting != service);
         match at {
             Some(at) => self.timers.set(Timer::Wake(service), at),
-            None => {
-                self.timers.clear(Timer::Wake(service));
-                self.wakes.retain(|waiting| *waiting != service);
-            }
+            None => self.timers.clear(Timer::Wake(service)),
         }
     }
 
@@ -175,6 +183,9 @@ impl Turns {
             member.phase = Phase::Unconnected;
             self.hurry = true;
             self.roster.mark_due(service);
+            if let Step::Calling(call) = &mut self.step {
+                call.again |= call.service == service && call.callback == Callback::Connect;
+            }
         }
     }
 
@@ -182,9 +193,12 @@ impl Turns {
         let Some(service) = self.sockets.find(id).map(|socket| socket.service) else { return };
         let callback = match &self.step {
             Step::Calling(call) if call.service == service => call.callback,
-            Step::Fresh | Step::Calling(_) | Step::Looking | Step::Waiting { .. } | Step::Ended => {
-                Callback::Connect
-            }
+            Step::Fresh
+            | Step::Calling(_)
+            | Step::Looking
+            | Step::Waiting { .. }
+            | Step::Hearing { .. }
+            | Step::Ended => Callback::Connect,
         };
         self.fail(service, callback, Why::NotWatched { errno }, orders);
     }
@@ -194,9 +208,17 @@ impl Turns {
     }
 
     pub(crate) fn stop_asked(&mut self, signal: Option<Signal>, orders: &mut Orders) {
+        self.hear();
         match self.shutdown.ask(signal) {
             Reaction::AtOnce => self.end(Ending::StoppedAtOnce, orders),
             Reaction::Begin | Reaction::Ignore => {}
+        }
+    }
+
+    /// The poller reports something: what a wait leads to is decided at the end of the report.
+    fn hear(&mut self) {
+        if let Step::Waiting { until } = self.step {
+            self.step = Step::Hearing { until };
         }
     }
 
@@ -222,11 +244,13 @@ impl Turns {
         match self.step {
             Step::Fresh | Step::Calling(_) | Step::Ended => {}
             Step::Looking => self.serve_or_end_turn(config, now, orders),
-            Step::Waiting { until } => {
+            Step::Waiting { until } | Step::Hearing { until } => {
                 let over = timers_came || until.is_some_and(|until| until <= now);
                 let asked = matches!(self.shutdown, Shutdown::Asked { .. });
                 if over || asked || self.hurry || self.rotation.front().is_some() {
                     self.serve_or_end_turn(config, now, orders);
+                } else {
+                    self.step = Step::Waiting { until };
                 }
             }
         }
@@ -244,7 +268,7 @@ impl Turns {
     ) {
         let Step::Calling(call) = &self.step else { return };
         debug_assert_eq!((call.service, call.callback), (service, callback), "another callback came back");
-        let served = call.served;
+        let (served, again) = (call.served, call.again);
         match (callback, outcome) {
             (Callback::Stop, outcome) => {
                 if outcome == Outcome::Failed {
@@ -255,6 +279,8 @@ impl Turns {
                 self.stop_next(orders);
                 return;
             }
+            // It stays unconnected, and its connect is due in the next turn.
+            (Callback::Connect, Outcome::Done(_)) if again => {}
             (Callback::Connect, Outcome::Done(_)) => {
                 let member = self.roster.member(service);
                 member.phase = Phase::Connected;
@@ -290,6 +316,9 @@ impl Turns {
                     }
                 }
                 self.after_own_call(config, now, random, service);
+                if self.roster.phase(service) == Phase::Connected {
+                    self.roster.mark_due(service);
+                }
                 self.begin_turn(config, now, orders);
                 return;
             }
@@ -300,7 +329,14 @@ impl Turns {
                 };
                 self.settle(config, now, random, service);
             }
-            (Callback::Wake, Outcome::Done(_)) => self.after_own_call(config, now, random, service),
+            (Callback::Wake, Outcome::Done(_)) => {
+                self.after_own_call(config, now, random, service);
+                if self.roster.phase(service) == Phase::Connected {
+                    // Prepare belongs to the same turn: nobody knows how long its wait will be.
+                    self.todo.push(service);
+                    self.sort_todo();
+                }
+            }
             (Callback::Prepare | Callback::Receive | Callback::Wake, Outcome::NotYet) => {
                 debug_assert!(false, "only a connect may answer: not yet");
             }
@@ -314,16 +350,22 @@ impl Turns {
             // The end of a limited run is a stop that the application asked for.
             let _ = self.shutdown.ask(None);
         }
+        if let Shutdown::Asked { signal } = self.shutdown {
+            self.begin_stop(signal, orders);
+            return;
+        }
         self.turns_left = self.turns_left.map(|left| left.saturating_sub(1));
         self.turns += 1;
         self.hurry = false;
         self.fire_timers(now, orders);
         self.roster.take_due(&mut self.todo);
-        if self.todo.len() > 1 {
-            let rotation = &self.rotation;
-            self.todo.sort_unstable_by_key(|service| core::cmp::Reverse(rotation.position(*service)));
-        }
+        self.sort_todo();
         self.next_call(config, now, orders);
+    }
+
+    fn sort_todo(&mut self) {
+        let rotation = &self.rotation;
+        self.todo.sort_unstable_by_key(|service| core::cmp::Reverse(rotation.position(*service)));
     }
 
     /// The next callback that is due in this turn, and after the last one the wait.
@@ -350,19 +392,22 @@ impl Turns {
 
     fn serve_or_wait(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
         match self.rotation.front() {
-            Some(service) if self.must_look(config, service) => {
-                self.streak = (None, 0);
-                self.look(orders);
-            }
+            Some(service) if self.must_look(config, service) => self.look(orders),
             Some(service) => self.serve(service, orders),
             None if self.must_not_wait(config, now) => self.look(orders),
-            None => self.step = Step::Waiting { until: config.poll_period.map(|period| now + period) },
+            None => {
+                // A wait is a look, too.
+                self.streak = (None, 0);
+                self.step = Step::Waiting { until: config.poll_period.map(|period| now + period) };
+            }
         }
     }
 
     /// Whether others may have become ready while `service` was served time and again.
     fn must_look(&self, config: &HostConfig, service: ServiceId) -> bool {
-        self.streak == (Some(service), config.burst) && self.roster.len() > 1
+        let (last, count) = self.streak;
+        // More than a burst: the second service may have been added in its midst.
+        last == Some(service) && count >= config.burst && self.roster.len() > 1
     }
 
     /// Whether the turn ends without a wait: something is due already, or the period is zero.
@@ -373,6 +418,7 @@ impl Turns {
     }
 
     fn look(&mut self, orders: &mut Orders) {
+        self.streak = (None, 0);
         self.step = Step::Looking;
         orders.push_back(Action::Look);
     }
@@ -402,7 +448,7 @@ impl Turns {
             _ => (Some(service), 1),
         };
         let served = Some((socket, readiness.ended));
-        self.step = Step::Calling(Call { service, callback: Callback::Receive, served });
+        self.step = Step::Calling(Call { service, callback: Callback::Receive, served, again: false });
         orders.push_back(Action::Receive { service, socket, readiness });
     }
 
@@ -413,18 +459,18 @@ impl Turns {
             member.proved = false;
             self.timers.clear(Timer::Reconnect(service));
         }
-        self.step = Step::Calling(Call { service, callback, served: None });
+        self.step = Step::Calling(Call { service, callback, served: None, again: false });
         orders.push_back(Action::Call { service, callback });
     }
 
     // What a callback did.
 
-    /// A `receive` or `wake` came back: `prepare` is due before the next wait (ProcessHost 1.1, 5).
+    /// A `receive` or `wake` came back: `prepare` is due before the next wait (ProcessHost 1.1, 5),
+    /// unless the service has to be connected first.
     fn after_own_call(&mut self, config: &HostConfig, now: Instant, random: &mut Random, service: ServiceId) {
         let member = self.roster.member(service);
         if member.phase == Phase::Prepared {
             member.phase = Phase::Connected;
-            self.roster.mark_due(service);
         }
         self.settle(config, now, random, service);
     }
@@ -611,7 +657,7 @@ impl Turns {
     fn calling(&self) -> Option<ServiceId> {
         match &self.step {
             Step::Calling(call) => Some(call.service),
-            Step::Fresh | Step::Looking | Step::Waiting { .. } | Step::Ended => None,
+            Step::Fresh | Step::Looking | Step::Waiting { .. } | Step::Hearing { .. } | Step::Ended => None,
         }
     }
 
@@ -657,6 +703,9 @@ impl Turns {
             }
             if !self.todo.is_empty() || !self.wakes.is_empty() {
                 return Some("nobody waits while a callback is due");
+            }
+            if self.roster.ids().any(|service| self.roster.phase(service) == Phase::Connected) {
+                return Some("nobody waits before each service that has a connection is prepared");
             }
             if self.next_deadline().is_some_and(|deadline| deadline.at <= now) {
                 return Some("a deadline lies ahead of the moment that it was asked for");

@@ -1,0 +1,299 @@
+//! `check!`: many seeds, and a report that replays.
+//!
+//! Environment:
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `HOST_SEED` | run this one seed; decimal, or hexadecimal after `0x` | – |
+//! | `HOST_SEEDS` | run so many seeds | 25 |
+//! | `HOST_SEEDS_FROM` | the first of them; CI passes a fresh one each commit | 0 |
+//! | `HOST_TWIN` | `1`: run each seed twice and compare | off |
+
+use host_sim::{Choices, Pool, Sim, Violation, violation_of};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How many seeds a check runs by default: enough to meet each class of fault a dozen times, and short
+/// enough that nobody is tempted to switch it off.
+pub const SEEDS: u64 = 25;
+
+/// How many lines of the timeline a report shows.
+const TIMELINE_LINES: usize = 40;
+
+/// Where a check stands, so that a failure can be replayed. `check!` fills it in.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// The package, as cargo knows it.
+    pub package: &'static str,
+    /// The path of the module: `crate::module`.
+    pub module: &'static str,
+    /// The name of a type inside the test function, whose path ends with that function's.
+    pub function: &'static str,
+    /// Whether it stands in an integration test.
+    pub integration: bool,
+}
+
+impl Site {
+    /// The line that runs this test alone with one seed.
+    pub fn replay_line(&self, seed: u64) -> String {
+        let (package, target, test) = (self.package, self.target(), self.test());
+        format!("HOST_SEED={seed} cargo test -p {package} {target} {test} -- --exact --nocapture")
+    }
+
+    fn target(&self) -> String {
+        let krate = self.module.split("::").next().unwrap_or_default();
+        if self.integration { format!("--test {krate}") } else { "--lib".to_owned() }
+    }
+
+    /// The test's name as the test runner has it: the path without the crate.
+    fn test(&self) -> String {
+        let path = self.function.replace("::{{closure}}", "");
+        let path = path.strip_suffix("::Here").unwrap_or(&path);
+        path.split_once("::").map_or(path, |(_, test)| test).to_owned()
+    }
+}
+
+/// A failure, as it is reported.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was broken.
+    pub violation: Violation,
+    /// The seed.
+    pub seed: u64,
+    /// The hash of the run up to the failure: a replay has the same.
+    pub hash: u64,
+    /// The faults that were planned.
+    pub plan: String,
+    /// The last events.
+    pub timeline: Vec<String>,
+    /// The command that replays it.
+    pub replay: String,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { violation, seed, hash, plan, timeline, replay } = self;
+        writeln!(f, "{}: {}", violation.id, violation.sentence)?;
+        writeln!(f, "  seen: {}", violation.detail)?;
+        writeln!(f, "  seed {seed}, hash {hash:016x}, faults: {plan}")?;
+        writeln!(f, "  the last {} events:", timeline.len())?;
+        for line in timeline {
+            writeln!(f, "    {line}")?;
+        }
+        write!(f, "  replay: {replay}")
+    }
+}
+
+/// Which seeds to run, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The first seed.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// Run each twice and compare.
+    pub twin: bool,
+}
+
+impl Plan {
+    /// As the environment says.
+    ///
+    /// # Panics
+    /// With what was found and what is allowed, if a variable is no number.
+    pub fn from_env() -> Self {
+        Self::from_variables(|name| std::env::var(name).ok()).unwrap_or_else(|mistake| panic!("{mistake}"))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let number = |name: &str| -> Result<Option<u64>, String> {
+            let Some(text) = variable(name) else { return Ok(None) };
+            let parsed = match text.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16),
+                None => text.parse(),
+            };
+            let wrong =
+                |_| format!("{name} is `{text}`, but must be a number, decimal or hexadecimal after 0x");
+            parsed.map(Some).map_err(wrong)
+        };
+        let twin = number("HOST_TWIN")?.is_some_and(|twin| twin != 0);
+        if let Some(first) = number("HOST_SEED")? {
+            return Ok(Self { first, count: 1, twin });
+        }
+        let first = number("HOST_SEEDS_FROM")?.unwrap_or(0);
+        let count = number("HOST_SEEDS")?.unwrap_or(SEEDS);
+        if count == 0 {
+            return Err("HOST_SEEDS is 0, but must be at least 1: no seed would test nothing".to_owned());
+        }
+        Ok(Self { first, count, twin })
+    }
+}
+
+/// Runs `scenario` for each seed of `plan`; the first failure, if there is one.
+pub fn search(site: Site, plan: Plan, scenario: impl Fn(&mut Sim)) -> Option<Report> {
+    let pool = Pool::default();
+    (0..plan.count).find_map(|index| {
+        let seed = plan.first.wrapping_add(index);
+        // Before the run, so that one that never ends can be found.
+        let_know(&format!("seed {seed} of {}", site.test()));
+        if plan.twin { twin(site, seed, &pool, &scenario) } else { once(site, seed, &pool, &scenario).err() }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the test runner shows it when the test fails")]
+fn let_know(words: &str) {
+    println!("{words}");
+}
+
+fn once(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Result<u64, Report> {
+    let mut sim = Sim::new(Choices::seeded(seed), pool);
+    attempt(&mut sim, scenario).map_err(|violation| report(site, &sim, violation))?;
+    Ok(sim.hash())
+}
+
+fn attempt(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Violation> {
+    quiet::run(|| catch_unwind(AssertUnwindSafe(|| scenario(sim)))).map_err(|payload| violation_of(&*payload))
+}
+
+fn report(site: Site, sim: &Sim, violation: Violation) -> Report {
+    Report {
+        violation,
+        seed: sim.seed(),
+        hash: sim.hash(),
+        plan: sim.plan(),
+        timeline: sim.timeline(TIMELINE_LINES),
+        replay: site.replay_line(sim.seed()),
+    }
+}
+
+/// Runs a seed twice. Whoever looks at anything but the simulated world – a real clock, the order of a
+/// hash map – differs, and the first event in which it does is named.
+fn twin(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Report> {
+    let mut runs = [(); 2].map(|()| Sim::with_full_trace(Choices::seeded(seed), pool));
+    for sim in &mut runs {
+        if let Err(violation) = attempt(sim, scenario) {
+            return Some(report(site, sim, violation));
+        }
+    }
+    let [first, second] = runs;
+    let (left, right) = first.first_difference(&second)?;
+    let detail = format!("the first event that differs\n    is   {left}\n    then {right}");
+    Some(report(site, &second, Violation::new("twin", detail)))
+}
+
+/// Runs `scenario` as the environment says, and fails with a report.
+///
+/// # Panics
+/// With the report, if a seed fails.
+pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
+    if let Some(report) = search(site, Plan::from_env(), scenario) {
+        panic!("{report}");
+    }
+}
+
+/// Panics inside a run are caught and reported with their story; until then they are noise.
+///
+/// The hook is the process's and tests run side by side: so it is set once, and asks each thread.
+mod quiet {
+    use std::cell::Cell;
+    use std::sync::Once;
+
+    thread_local! {
+        static RUNS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(super) fn run<T>(code: impl FnOnce() -> T) -> T {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                if !RUNS.get() {
+                    before(info);
+                }
+            }));
+        });
+        let outer = RUNS.replace(true);
+        let answer = code();
+        RUNS.set(outer);
+        answer
+    }
+}
+
+/// Checks a scenario over many seeds.
+///
+/// The scenario is a closure over a [`Sim`](crate::Sim): put an application on it, let things go wrong,
+/// let time pass, demand what must hold. The invariants of the host and of the kernel are checked after
+/// every event besides. Each seed is printed before its run; a failure prints the broken rule, the last
+/// forty events, and one line to paste that replays it.
+#[macro_export]
+macro_rules! check {
+    ($scenario:expr) => {
+        $crate::check::run($crate::site!(), $scenario)
+    };
+}
+
+/// Where a check stands: for [`check!`] and its like.
+#[macro_export]
+macro_rules! site {
+    () => {{
+        struct Here;
+        $crate::check::Site {
+            package: env!("CARGO_PKG_NAME"),
+            module: module_path!(),
+            function: ::std::any::type_name::<Here>(),
+            integration: option_env!("CARGO_TARGET_TMPDIR").is_some(),
+        }
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(variables: &[(&str, &str)]) -> Result<Plan, String> {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Plan::from_variables(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_environment_says_which_seeds_to_run() {
+        let rows: [(&[(&str, &str)], _); 5] = [
+            (&[], Plan { first: 0, count: SEEDS, twin: false }),
+            (&[("HOST_SEED", "0xff")], Plan { first: 255, count: 1, twin: false }),
+            (&[("HOST_SEED", "7"), ("HOST_SEEDS", "9")], Plan { first: 7, count: 1, twin: false }),
+            (&[("HOST_SEEDS", "9"), ("HOST_SEEDS_FROM", "100")], Plan { first: 100, count: 9, twin: false }),
+            (&[("HOST_TWIN", "1")], Plan { first: 0, count: SEEDS, twin: true }),
+        ];
+        for (variables, expected) in rows {
+            assert_eq!(plan(variables), Ok(expected), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_number_is_refused_with_its_value() {
+        let refused = plan(&[("HOST_SEEDS", "many")]);
+        assert_eq!(
+            refused,
+            Err("HOST_SEEDS is `many`, but must be a number, decimal or hexadecimal after 0x".to_owned())
+        );
+        assert!(plan(&[("HOST_SEEDS", "0")]).is_err());
+    }
+
+    #[test]
+    fn the_replay_line_names_package_target_and_test() {
+        let site = crate::site!();
+        assert_eq!(
+            site.replay_line(5),
+            "HOST_SEED=5 cargo test -p harness --lib check::tests::the_replay_line_names_package_target_and_test -- --exact --nocapture"
+        );
+        let inside = Site {
+            module: "whole_system::web",
+            function: "whole_system::web::a_reply_is_whole::{{closure}}::Here",
+            integration: true,
+            ..site
+        };
+        assert_eq!(
+            inside.replay_line(0xff),
+            "HOST_SEED=255 cargo test -p harness --test whole_system web::a_reply_is_whole -- --exact --nocapture"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! Whole hosts in the simulator: the driver, the decisions and user code, under every fault.
+
+mod echo;

@@ -1,0 +1,106 @@
+//! What must hold after every event, one rule a file. The ids are those of the project's list of
+//! invariants.
+
+mod failure_path;
+mod fairness;
+mod kick;
+mod purity;
+
+use crate::kernel::{Nanos, Pid};
+use host_core::sys::Fact;
+use std::time::Duration;
+
+/// The rules, with their sentences.
+pub(crate) const RULES: &[(&str, &str)] = &[
+    ("S3", "no decision depends on the wall clock: a jump of it changes nothing"),
+    ("S6", "a kick ends the host if and only if its own heartbeat is older than the threshold"),
+    ("S34", "no busy spin: what is reported time and again is served"),
+    ("S35", "a readable source is served within a bounded number of turns of all others"),
+    ("S36", "an unhandled error takes the documented path, once"),
+    ("S44", "the same state, event and moment give the same actions"),
+    ("S45", "no panic, no deadline in the past"),
+    ("H1", "the host's own invariants hold"),
+    ("H2", "the host ends only when it was told to"),
+    ("L3", "everything that was begun comes to an end once faults stop"),
+    ("twin", "the same seed gives the same run"),
+    ("test", "what the test itself demands holds"),
+];
+
+/// A rule was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule: `S6`.
+    pub id: &'static str,
+    /// The rule as a sentence.
+    pub sentence: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl Violation {
+    /// The rule `id` was broken; `detail` says what was seen.
+    ///
+    /// # Panics
+    /// If there is no such rule.
+    pub fn new(id: &'static str, detail: String) -> Self {
+        let rule = RULES.iter().find(|(known, _)| *known == id);
+        let (id, sentence) = rule.expect("a rule of the list");
+        Self { id, sentence, detail }
+    }
+}
+
+/// All checkers, fed with the same facts.
+#[derive(Default)]
+pub(crate) struct Checks {
+    kick: kick::KickCheck,
+    fairness: fairness::FairnessCheck,
+    failure_path: failure_path::FailurePathCheck,
+    purity: purity::PurityCheck,
+    facts: u64,
+}
+
+impl Checks {
+    /// A fact or an order of the host passed.
+    pub(crate) fn on_fact(&mut self, now: Nanos, fact: &Fact<'_>, violation: &mut Option<Violation>) {
+        self.facts += 1;
+        let mut broken = |found: Option<Violation>| {
+            if let (None, Some(found)) = (&violation, found) {
+                *violation = Some(found);
+            }
+        };
+        if matches!(fact, Fact::Begin(_)) {
+            // A host that was started again is another host.
+            *self = Self { facts: self.facts, ..Self::default() };
+        }
+        broken(self.purity.on_fact(fact));
+        self.kick.on_fact(now, fact);
+        broken(self.fairness.on_fact(fact));
+        broken(self.failure_path.on_fact(fact));
+    }
+
+    /// A process blocks in its poller, or goes on.
+    pub(crate) fn on_waiting(&mut self, waiting: bool) {
+        self.kick.on_waiting(waiting);
+    }
+
+    /// A kick was judged.
+    pub(crate) fn on_kick(
+        &mut self,
+        now: Nanos,
+        hung: bool,
+        threshold: Duration,
+        violation: &mut Option<Violation>,
+    ) {
+        if violation.is_none() {
+            *violation = self.kick.on_kick(now, hung, threshold);
+        }
+    }
+
+    /// A process ended.
+    pub(crate) fn on_end(&mut self, _pid: Pid) {}
+
+    /// How many facts and orders passed.
+    pub(crate) fn facts(&self) -> u64 {
+        self.facts
+    }
+}

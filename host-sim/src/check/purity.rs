@@ -1,0 +1,93 @@
+//! S44: the same state, event and moment give the same actions. S45: no deadline lies in the past. H1:
+//! the host's own invariants hold.
+
+use crate::check::Violation;
+use host_core::host::Host;
+use host_core::sys::Fact;
+use host_core::time::Instant;
+
+/// Runs a second host on the same facts, and compares.
+#[derive(Default)]
+pub(crate) struct PurityCheck {
+    shadow: Option<Host>,
+    now: Instant,
+    settled: u64,
+}
+
+/// How often the two hosts are compared whole, beside their actions: it costs as much as the host is
+/// large.
+const COMPARE_EACH: u64 = 256;
+
+impl PurityCheck {
+    pub(crate) fn on_fact(&mut self, fact: &Fact<'_>) -> Option<Violation> {
+        match fact {
+            Fact::Begin(config) => self.shadow = Some(Host::new((*config).clone())),
+            Fact::Event(now, event) => {
+                self.now = *now;
+                self.shadow.as_mut()?.handle_event(*now, (*event).clone());
+            }
+            Fact::Action(action) => {
+                let expected = self.shadow.as_mut()?.poll_action();
+                if expected.as_ref() != Some(action) {
+                    let detail =
+                        format!("the host ordered {action:?}; the same facts gave {expected:?} to another");
+                    return Some(Violation::new("S44", detail));
+                }
+            }
+            Fact::Settled(host) => return self.settled(host),
+        }
+        None
+    }
+
+    fn settled(&mut self, host: &Host) -> Option<Violation> {
+        let shadow = self.shadow.as_mut()?;
+        if let Some(action) = shadow.poll_action() {
+            let detail = format!("the host kept back {action:?}, which the same facts gave to another");
+            return Some(Violation::new("S44", detail));
+        }
+        if let Some(sentence) = host.broken_invariant() {
+            return Some(Violation::new("H1", sentence.to_owned()));
+        }
+        if let Some(deadline) = host.next_deadline().filter(|deadline| deadline.at <= self.now) {
+            let detail =
+                format!("at {} the host wants to be woken at {}: {}", self.now, deadline.at, deadline.timer);
+            return Some(Violation::new("S45", detail));
+        }
+        self.settled += 1;
+        if self.settled.is_multiple_of(COMPARE_EACH) && shadow != host {
+            let detail = "two hosts with the same facts and actions differ in what they know".to_owned();
+            return Some(Violation::new("S44", detail));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use host_core::action::Action;
+    use host_core::config::HostConfig;
+    use host_core::event::Event;
+
+    #[test]
+    fn another_action_than_the_facts_give_is_caught() {
+        let mut check = PurityCheck::default();
+        assert_eq!(check.on_fact(&Fact::Begin(&HostConfig::default())), None);
+        let start = Event::Started { turns_max: None };
+        assert_eq!(check.on_fact(&Fact::Event(Instant::ZERO, &start)), None);
+        assert_eq!(check.on_fact(&Fact::Action(&Action::Look)).map(|found| found.id), Some("S44"));
+    }
+
+    #[test]
+    fn an_action_that_is_kept_back_is_caught() {
+        let mut check = PurityCheck::default();
+        let config = HostConfig::default();
+        let mut host = Host::new(config.clone());
+        assert_eq!(check.on_fact(&Fact::Begin(&config)), None);
+        let start = Event::Started { turns_max: None };
+        host.handle_event(Instant::ZERO, start.clone());
+        assert_eq!(check.on_fact(&Fact::Event(Instant::ZERO, &start)), None);
+        while host.poll_action().is_some() {}
+        assert_eq!(check.on_fact(&Fact::Settled(&host)).map(|found| found.id), Some("S44"));
+    }
+}

@@ -1,0 +1,559 @@
+//! TCP as its users see it: queues, bytes in order, ends, resets.
+
+use crate::choice::Stream;
+use crate::kernel::poller::Watch;
+use crate::kernel::process::{Object, Waiters};
+use crate::kernel::{Call, Happening, Kernel, MICROSECOND, MILLISECOND, Nanos, Pid, SECOND};
+use crate::trace::{Kind, hash_bytes};
+use host_core::sys::{Errno, Handle, Readiness, ShutdownHow};
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// What travels.
+#[derive(Debug)]
+enum Segment {
+    Data(Vec<u8>),
+    Fin,
+    Reset,
+    /// The answer to a connection request.
+    Established,
+    Refused,
+}
+
+/// Whether a connection stands, as one side sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The request is on its way.
+    Connecting,
+    Established,
+    /// Reset, refused or given up.
+    Dead,
+}
+
+/// One side of a connection.
+#[derive(Debug)]
+pub(crate) struct End {
+    state: State,
+    /// A descriptor names it.
+    open: bool,
+    received: VecDeque<u8>,
+    /// The peer has finished sending, and all that it sent has arrived.
+    fin_received: bool,
+    fin_sent: bool,
+    /// The pending error: told once.
+    error: Option<Errno>,
+    /// What is on its way to this side, in order.
+    incoming: VecDeque<Segment>,
+    incoming_bytes: usize,
+    /// Nothing that this side sends arrives any more.
+    pub(crate) silent: bool,
+    /// When the last thing sent to this side arrives: nothing overtakes it.
+    last_arrival: Nanos,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) waiters: Waiters,
+}
+
+impl End {
+    fn new(state: State) -> Self {
+        Self {
+            state,
+            open: false,
+            received: VecDeque::new(),
+            fin_received: false,
+            fin_sent: false,
+            error: None,
+            incoming: VecDeque::new(),
+            incoming_bytes: 0,
+            silent: false,
+            last_arrival: 0,
+            watch: None,
+            waiters: Vec::new(),
+        }
+    }
+}
+
+/// A connection: side 0 asked for it, side 1 is the listener's.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    ends: [End; 2],
+    addresses: [SocketAddr; 2],
+    listener: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Listener {
+    address: SocketAddr,
+    backlog: u32,
+    open: bool,
+    /// Connections that stand and were not accepted.
+    pub(crate) queue: VecDeque<u32>,
+    pub(crate) watch: Option<Watch>,
+    owner: Pid,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Net {
+    conns: Vec<Conn>,
+    pub(crate) listeners: Vec<Listener>,
+    ephemeral: u16,
+}
+
+/// How many bytes one direction holds: on their way and arrived, not read.
+const WINDOW: usize = 64 * 1024;
+/// The first port that port 0 gives.
+const FIRST_PORT: u16 = 40_000;
+/// How many times a connection request is repeated when the queue is full (tcp_syn_retries).
+const SYN_RETRIES: u32 = 6;
+
+impl Net {
+    pub(crate) fn end(&mut self, conn: u32, side: u8) -> &mut End {
+        &mut self.conns[conn as usize].ends[side as usize]
+    }
+
+    /// Connections whose both sides are open: the ones that can be harmed.
+    pub(crate) fn standing(&self) -> Vec<u32> {
+        let stands = |conn: &Conn| {
+            conn.ends.iter().all(|end| end.state == State::Established)
+                && conn.ends.iter().any(|end| end.open)
+        };
+        self.conns
+            .iter()
+            .enumerate()
+            .filter(|(_, conn)| stands(conn))
+            .map(|(index, _)| index as u32)
+            .collect()
+    }
+
+    pub(crate) fn readiness(&mut self, conn: u32, side: u8) -> Readiness {
+        let room = self.room(conn, side);
+        let end = self.end(conn, side);
+        let ended = end.fin_received || end.error.is_some() || end.state == State::Dead;
+        Readiness {
+            readable: end.state != State::Connecting && (!end.received.is_empty() || ended),
+            writable: end.state == State::Established && room > 0 || end.state == State::Dead,
+            ended: end.state != State::Connecting && ended,
+        }
+    }
+
+    /// How many bytes this side may send now.
+    fn room(&mut self, conn: u32, side: u8) -> usize {
+        let peer = self.end(conn, 1 - side);
+        if !peer.open && peer.state == State::Dead {
+            return WINDOW;
+        }
+        WINDOW.saturating_sub(peer.incoming_bytes + peer.received.len())
+    }
+
+    fn listening(&self, address: SocketAddr) -> Option<u32> {
+        let matches = |listener: &Listener| {
+            listener.open
+                && listener.address.port() == address.port()
+                && (listener.address.ip() == address.ip() || listener.address.ip().is_unspecified())
+        };
+        self.listeners.iter().position(matches).map(|index| index as u32)
+    }
+}
+
+/// Where simulated clients come from.
+const CLIENTS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+impl Kernel {
+    // System calls.
+
+    pub(crate) fn listen(
+        &mut self,
+        pid: Pid,
+        mut address: SocketAddr,
+        backlog: u32,
+    ) -> Result<Handle, Errno> {
+        if address.port() == 0 {
+            let taken = |port| self.net.listening(SocketAddr::new(address.ip(), port)).is_some();
+            let port = (FIRST_PORT..).find(|port| !taken(*port)).expect("fewer listeners than ports");
+            address.set_port(port);
+        } else if self.net.listening(address).is_some() {
+            return self.failed(pid, Call::Listen, Errno::ADDRINUSE);
+        }
+        let listener = self.net.listeners.len() as u32;
+        let Some(handle) = self.process(pid).open(Object::Listener(listener)) else {
+            return self.failed(pid, Call::Listen, Errno::MFILE);
+        };
+        self.net.listeners.push(Listener {
+            address,
+            backlog,
+            open: true,
+            queue: VecDeque::new(),
+            watch: None,
+            owner: pid,
+        });
+        self.record(pid, Kind::Listen, u64::from(address.port()), u64::from(backlog));
+        Ok(handle)
+    }
+
+    pub(crate) fn connect(&mut self, pid: Pid, address: SocketAddr) -> Result<Handle, Errno> {
+        let conn = self.net.conns.len() as u32;
+        let Some(handle) = self.process(pid).open(Object::Conn { conn, side: 0 }) else {
+            return self.failed(pid, Call::Connect, Errno::MFILE);
+        };
+        self.net.ephemeral = self.net.ephemeral.wrapping_add(1) % 20_000;
+        let from = SocketAddr::new(CLIENTS, 10_000 + self.net.ephemeral);
+        let mut ends = [End::new(State::Connecting), End::new(State::Connecting)];
+        ends[0].open = true;
+        self.net.conns.push(Conn { ends, addresses: [from, address], listener: None });
+        self.record(pid, Kind::Connect, u64::from(address.port()), u64::from(conn));
+        let delay = self.latency(conn);
+        self.after(delay, Happening::Syn { conn, attempt: 1 });
+        Ok(handle)
+    }
+
+    pub(crate) fn accept(&mut self, pid: Pid, handle: Handle) -> Result<(Handle, SocketAddr), Errno> {
+        let Some(object) = self.process(pid).object(handle) else {
+            return self.failed(pid, Call::Accept, Errno::BADF);
+        };
+        let Object::Listener(listener) = object else {
+            return self.failed(pid, Call::Accept, Errno::INVAL);
+        };
+        let Some(conn) = self.net.listeners[listener as usize].queue.front().copied() else {
+            self.progressed(pid, object);
+            return self.failed(pid, Call::Accept, Errno::AGAIN);
+        };
+        if self.laid.abort_accepts > 0 {
+            self.laid.abort_accepts -= 1;
+            self.net.listeners[listener as usize].queue.pop_front();
+            self.send_reset(conn, 1);
+            self.record_world(Kind::Fault, crate::fault::Class::AbortedAccept as u64, u64::from(conn));
+            return self.failed(pid, Call::Accept, Errno::CONNABORTED);
+        }
+        // K16: at the limit the connection stays in the queue, and the listener stays readable.
+        let short = self.laid.descriptors_short && Some(pid) == self.host;
+        let opened = if short { None } else { self.process(pid).open(Object::Conn { conn, side: 1 }) };
+        let Some(accepted) = opened else {
+            return self.failed(pid, Call::Accept, Errno::MFILE);
+        };
+        self.net.listeners[listener as usize].queue.pop_front();
+        // K15: a connection that was reset before it was accepted is accepted all the same.
+        self.net.end(conn, 1).open = true;
+        self.progressed(pid, object);
+        self.record(pid, Kind::Accept, u64::from(conn), 0);
+        Ok((accepted, self.net.conns[conn as usize].addresses[0]))
+    }
+
+    pub(crate) fn read(&mut self, pid: Pid, handle: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let (conn, side) = self.stream(pid, handle, Call::Read)?;
+        let object = Object::Conn { conn, side };
+        let short = self.laid.short_io;
+        let end = self.net.end(conn, side);
+        if end.state == State::Connecting {
+            return self.failed(pid, Call::Read, Errno::NOTCONN);
+        }
+        let available = end.received.len().min(buffer.len());
+        if available == 0 && !buffer.is_empty() {
+            if let Some(errno) = end.error.take() {
+                return self.failed(pid, Call::Read, errno);
+            }
+            if end.fin_received || end.state == State::Dead {
+                self.record(pid, Kind::Read, handle.raw(), 0);
+                return Ok(0);
+            }
+            self.progressed(pid, object);
+            return self.failed(pid, Call::Read, Errno::AGAIN);
+        }
+        let count = if short { self.shorter(conn, available) } else { available };
+        let end = self.net.end(conn, side);
+        let before = end.received.len();
+        for (slot, byte) in buffer.iter_mut().zip(end.received.drain(..count)) {
+            *slot = byte;
+        }
+        self.record(pid, Kind::Read, handle.raw(), count as u64);
+        self.progressed(pid, object);
+        if before >= WINDOW / 2 && before - count < WINDOW {
+            // The peer may have waited for room.
+            self.notify_end(conn, 1 - side);
+        }
+        Ok(count)
+    }
+
+    pub(crate) fn write(&mut self, pid: Pid, handle: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        let (conn, side) = self.stream(pid, handle, Call::Write)?;
+        let object = Object::Conn { conn, side };
+        let end = self.net.end(conn, side);
+        if end.state == State::Connecting {
+            return self.failed(pid, Call::Write, Errno::AGAIN);
+        }
+        if let Some(errno) = end.error.take() {
+            return self.failed(pid, Call::Write, errno);
+        }
+        if end.state == State::Dead || end.fin_sent {
+            return self.failed(pid, Call::Write, Errno::PIPE);
+        }
+        let room = self.net.room(conn, side).min(bytes.len());
+        self.progressed(pid, object);
+        if room == 0 && !bytes.is_empty() {
+            return self.failed(pid, Call::Write, Errno::AGAIN);
+        }
+        let count = if self.laid.short_io { self.shorter(conn, room) } else { room };
+        self.record(pid, Kind::Write, handle.raw(), count as u64);
+        self.record(pid, Kind::Content, hash_bytes(&bytes[..count]), 0);
+        self.send(conn, side, Segment::Data(bytes[..count].to_vec()));
+        Ok(count)
+    }
+
+    pub(crate) fn shutdown(&mut self, pid: Pid, handle: Handle, how: ShutdownHow) -> Result<(), Errno> {
+        let (conn, side) = self.stream(pid, handle, Call::Shutdown)?;
+        if self.net.end(conn, side).state != State::Established {
+            return self.failed(pid, Call::Shutdown, Errno::NOTCONN);
+        }
+        self.record(pid, Kind::Shutdown, handle.raw(), 0);
+        if matches!(how, ShutdownHow::Write | ShutdownHow::Both) {
+            self.send_fin(conn, side);
+        }
+        if matches!(how, ShutdownHow::Read | ShutdownHow::Both) {
+            self.net.end(conn, side).fin_received = true;
+            self.notify_end(conn, side);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_error(&mut self, pid: Pid, handle: Handle) -> Result<Option<Errno>, Errno> {
+        let (conn, side) = self.stream(pid, handle, Call::Read)?;
+        Ok(self.net.end(conn, side).error.take())
+    }
+
+    pub(crate) fn addresses(
+        &mut self,
+        pid: Pid,
+        handle: Handle,
+    ) -> Result<(SocketAddr, Option<SocketAddr>), Errno> {
+        match self.process(pid).object(handle) {
+            Some(Object::Listener(listener)) => Ok((self.net.listeners[listener as usize].address, None)),
+            Some(Object::Conn { conn, side }) => {
+                let addresses = self.net.conns[conn as usize].addresses;
+                Ok((addresses[side as usize], Some(addresses[1 - side as usize])))
+            }
+            Some(Object::Signals) => Err(Errno::NOTSOCK),
+            None => Err(Errno::BADF),
+        }
+    }
+
+    pub(crate) fn close(&mut self, pid: Pid, handle: Handle) {
+        let Some(object) = self.process(pid).forget(handle) else { return };
+        self.record(pid, Kind::Close, handle.raw(), 0);
+        match object {
+            Object::Signals => {
+                self.process(pid).signal_handle = None;
+                self.process(pid).signal_watch = None;
+            }
+            Object::Conn { conn, side } => self.close_end(conn, side),
+            Object::Listener(listener) => {
+                let listener = &mut self.net.listeners[listener as usize];
+                listener.open = false;
+                listener.watch = None;
+                // K12: with the last holder the queue goes: its clients are reset.
+                for conn in std::mem::take(&mut listener.queue) {
+                    self.send_reset(conn, 1);
+                    self.net.end(conn, 1).state = State::Dead;
+                }
+            }
+        }
+    }
+
+    fn close_end(&mut self, conn: u32, side: u8) {
+        let end = self.net.end(conn, side);
+        end.open = false;
+        end.watch = None;
+        end.waiters.clear();
+        let (state, unread) = (end.state, !end.received.is_empty());
+        match state {
+            // The other side stands already: it learns that there is nobody (K15).
+            State::Connecting if self.net.conns[conn as usize].listener.is_some() => {
+                self.send_reset(conn, side)
+            }
+            State::Connecting | State::Dead => self.net.end(conn, side).state = State::Dead,
+            // K14: what was not read makes the close a reset.
+            State::Established if unread => self.send_reset(conn, side),
+            State::Established => self.send_fin(conn, side),
+        }
+    }
+
+    fn stream(&mut self, pid: Pid, handle: Handle, call: Call) -> Result<(u32, u8), Errno> {
+        match self.process(pid).object(handle) {
+            Some(Object::Conn { conn, side }) => Ok((conn, side)),
+            Some(Object::Listener(_)) => self.failed(pid, call, Errno::NOTCONN),
+            Some(Object::Signals) => self.failed(pid, call, Errno::NOTSOCK),
+            None => self.failed(pid, call, Errno::BADF),
+        }
+    }
+
+    // What the network does.
+
+    fn latency(&mut self, conn: u32) -> Nanos {
+        if !self.laid.latency {
+            return 20 * MICROSECOND;
+        }
+        match self.choices.choose(Stream::Net, conn, 8) {
+            0..=3 => 20 * MICROSECOND,
+            4 => 100 * MICROSECOND,
+            5 => MILLISECOND,
+            6 => 5 * MILLISECOND,
+            _ => 40 * MILLISECOND,
+        }
+    }
+
+    /// Cuts a transfer short; at least one byte goes through.
+    fn shorter(&mut self, conn: u32, count: usize) -> usize {
+        match self.choices.choose(Stream::Call, conn, 4) {
+            0 => count,
+            1 => count.min(1),
+            2 => count.div_ceil(2),
+            _ => count - count.min(1) + usize::from(count == 1),
+        }
+    }
+
+    /// Sends something from one side to the other; nothing overtakes.
+    fn send(&mut self, conn: u32, from: u8, segment: Segment) {
+        let delay = self.latency(conn);
+        let now = self.now;
+        let sender = self.net.end(conn, from);
+        if sender.silent {
+            return;
+        }
+        let to = 1 - from;
+        let end = self.net.end(conn, to);
+        let at = (now + delay).max(end.last_arrival);
+        end.last_arrival = at;
+        if let Segment::Data(bytes) = &segment {
+            end.incoming_bytes += bytes.len();
+        }
+        end.incoming.push_back(segment);
+        self.plan_at(at, Happening::Arrive { conn, side: to });
+    }
+
+    fn send_fin(&mut self, conn: u32, side: u8) {
+        let end = self.net.end(conn, side);
+        if !end.fin_sent {
+            end.fin_sent = true;
+            self.send(conn, side, Segment::Fin);
+        }
+    }
+
+    /// Resets a connection from one side; that side is dead at once.
+    pub(crate) fn send_reset(&mut self, conn: u32, side: u8) {
+        self.net.end(conn, side).state = State::Dead;
+        self.send(conn, side, Segment::Reset);
+    }
+
+    /// A fault: both sides see a reset.
+    pub(crate) fn break_conn(&mut self, conn: u32) {
+        for side in [0, 1] {
+            self.receive_reset(conn, side);
+        }
+    }
+
+    /// A fault: nothing that either side sends arrives any more, and nobody is told.
+    pub(crate) fn silence(&mut self, conn: u32, side: u8) {
+        self.net.end(conn, side).silent = true;
+    }
+
+    fn notify_end(&mut self, conn: u32, side: u8) {
+        if self.net.end(conn, side).open {
+            // The watcher's own pid is in the watch; connections need no other.
+            self.notify(0, Object::Conn { conn, side });
+        }
+    }
+
+    fn receive_reset(&mut self, conn: u32, side: u8) {
+        let end = self.net.end(conn, side);
+        if end.state == State::Dead {
+            return;
+        }
+        end.error = Some(Errno::CONNRESET);
+        end.state = State::Dead;
+        self.record_world(Kind::ArriveReset, u64::from(conn), u64::from(side));
+        self.notify_end(conn, side);
+    }
+
+    /// Something arrives at one side.
+    pub(crate) fn arrive(&mut self, conn: u32, side: u8) {
+        let end = self.net.end(conn, side);
+        let Some(segment) = end.incoming.pop_front() else { return };
+        match segment {
+            Segment::Data(bytes) => {
+                end.incoming_bytes -= bytes.len();
+                if end.state == State::Dead {
+                    return;
+                }
+                let accepted = end.open || side == 1 && end.state == State::Established && !end.fin_sent;
+                if !accepted {
+                    // The process that would read it is gone: the sender is told.
+                    self.send_reset(conn, side);
+                    return;
+                }
+                end.received.extend(&bytes);
+                self.record_world(Kind::Arrive, u64::from(conn), bytes.len() as u64);
+                self.notify_end(conn, side);
+            }
+            Segment::Fin => {
+                if end.state == State::Dead {
+                    return;
+                }
+                end.fin_received = true;
+                self.record_world(Kind::ArriveFin, u64::from(conn), u64::from(side));
+                self.notify_end(conn, side);
+            }
+            Segment::Reset => self.receive_reset(conn, side),
+            Segment::Established => {
+                if end.state == State::Connecting {
+                    end.state = State::Established;
+                    self.record_world(Kind::Established, u64::from(conn), 0);
+                    self.notify_end(conn, side);
+                }
+            }
+            Segment::Refused => self.give_up(conn, Errno::CONNREFUSED),
+        }
+    }
+
+    /// A connection request failed for good.
+    fn give_up(&mut self, conn: u32, errno: Errno) {
+        let end = self.net.end(conn, 0);
+        if end.state == State::Connecting {
+            end.state = State::Dead;
+            end.error = Some(errno);
+            self.record_world(Kind::Refused, u64::from(conn), 0);
+            self.notify_end(conn, 0);
+        }
+    }
+
+    /// A connection request reaches its address.
+    pub(crate) fn syn(&mut self, conn: u32, attempt: u32) {
+        let caller = self.net.end(conn, 0);
+        if caller.state != State::Connecting || !caller.open {
+            return;
+        }
+        self.record_world(Kind::Syn, u64::from(conn), u64::from(attempt));
+        let address = self.net.conns[conn as usize].addresses[1];
+        let refused = self.laid.refuse;
+        let Some(listener) = self.net.listening(address).filter(|_| !refused) else {
+            self.net.end(conn, 1).state = State::Dead;
+            self.send(conn, 1, Segment::Refused);
+            return;
+        };
+        let (owner, full) = {
+            let listener = &self.net.listeners[listener as usize];
+            // K10: a backlog of n holds n + 1.
+            (listener.owner, listener.queue.len() > listener.backlog as usize)
+        };
+        if full {
+            if attempt > SYN_RETRIES {
+                self.give_up(conn, Errno::TIMEDOUT);
+            } else {
+                // K10: nobody refuses; the request is repeated after 1, 2, 4 … seconds.
+                self.after(SECOND << (attempt - 1), Happening::Syn { conn, attempt: attempt + 1 });
+            }
+            return;
+        }
+        self.net.conns[conn as usize].listener = Some(listener);
+        self.net.end(conn, 1).state = State::Established;
+        self.net.listeners[listener as usize].queue.push_back(conn);
+        self.send(conn, 1, Segment::Established);
+        self.notify(owner, Object::Listener(listener));
+    }
+}

@@ -1,0 +1,235 @@
+//! Readiness: who watches what, and who is told.
+
+use crate::check::Violation;
+use crate::kernel::process::{Object, Run};
+use crate::kernel::{Call, Happening, Kernel, Nanos, Pid};
+use crate::trace::Kind;
+use host_core::sys::{Errno, Handle, Interest, PollEvent, Readiness};
+
+/// A registration with a process's poller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    pub(crate) pid: Pid,
+    pub(crate) handle: Handle,
+    key: u64,
+    interest: Interest,
+    /// It stands in the process's list of those that may be ready.
+    queued: bool,
+    /// How many times in a row it was reported and nothing came of it.
+    idle_reports: u32,
+}
+
+/// How many events a wait reports at most: few, so that "the rest comes next time" happens.
+const EVENTS_MAX: usize = 64;
+
+/// S34: how many times in a row a socket may be reported with nothing coming of it. More than any
+/// sane `empty_wakes_max`.
+const IDLE_REPORTS_MAX: u32 = 64;
+
+impl Kernel {
+    fn watch_of(&mut self, pid: Pid, object: Object) -> &mut Option<Watch> {
+        match object {
+            Object::Listener(listener) => &mut self.net.listeners[listener as usize].watch,
+            Object::Conn { conn, side } => &mut self.net.end(conn, side).watch,
+            Object::Signals => &mut self.processes[pid as usize].signal_watch,
+        }
+    }
+
+    /// What holds of an object now.
+    pub(crate) fn readiness(&mut self, pid: Pid, object: Object) -> Readiness {
+        match object {
+            Object::Listener(listener) => {
+                let readable = !self.net.listeners[listener as usize].queue.is_empty();
+                Readiness { readable, writable: false, ended: false }
+            }
+            Object::Conn { conn, side } => self.net.readiness(conn, side),
+            Object::Signals => {
+                let process = self.process(pid);
+                Readiness { readable: process.pending & process.blocked != 0, writable: false, ended: false }
+            }
+        }
+    }
+
+    pub(crate) fn poll_add(
+        &mut self,
+        pid: Pid,
+        handle: Handle,
+        key: u64,
+        interest: Interest,
+    ) -> Result<(), Errno> {
+        let Some(object) = self.process(pid).object(handle) else {
+            return self.failed(pid, Call::PollAdd, Errno::BADF);
+        };
+        if self.watch_of(pid, object).is_some() {
+            return self.failed(pid, Call::PollAdd, Errno::EXIST);
+        }
+        *self.watch_of(pid, object) =
+            Some(Watch { pid, handle, key, interest, queued: false, idle_reports: 0 });
+        self.record(pid, Kind::PollAdd, handle.raw(), bits(interest));
+        self.notify(pid, object);
+        Ok(())
+    }
+
+    pub(crate) fn poll_modify(
+        &mut self,
+        pid: Pid,
+        handle: Handle,
+        key: u64,
+        interest: Interest,
+    ) -> Result<(), Errno> {
+        let Some(object) = self.process(pid).object(handle) else {
+            return self.failed(pid, Call::PollModify, Errno::BADF);
+        };
+        let Some(watch) = self.watch_of(pid, object) else {
+            return self.failed(pid, Call::PollModify, Errno::NOENT);
+        };
+        watch.key = key;
+        watch.interest = interest;
+        watch.idle_reports = 0;
+        self.record(pid, Kind::PollModify, handle.raw(), bits(interest));
+        self.notify(pid, object);
+        Ok(())
+    }
+
+    pub(crate) fn poll_delete(&mut self, pid: Pid, handle: Handle) -> Result<(), Errno> {
+        let Some(object) = self.process(pid).object(handle) else {
+            return self.failed(pid, Call::PollDelete, Errno::BADF);
+        };
+        if self.watch_of(pid, object).take().is_none() {
+            return self.failed(pid, Call::PollDelete, Errno::NOENT);
+        }
+        self.record(pid, Kind::PollDelete, handle.raw(), 0);
+        Ok(())
+    }
+
+    /// Something happened to an object: tells whoever watches it or waits for it.
+    pub(crate) fn notify(&mut self, pid: Pid, object: Object) {
+        let readiness = self.readiness(pid, object);
+        let waiters = match object {
+            Object::Conn { conn, side } => std::mem::take(&mut self.net.end(conn, side).waiters),
+            Object::Listener(_) | Object::Signals => Vec::new(),
+        };
+        for waiter in waiters {
+            self.wake(waiter);
+        }
+        let Some(watch) = self.watch_of(pid, object) else { return };
+        if watch.queued || !wanted(readiness, watch.interest) {
+            return;
+        }
+        watch.queued = true;
+        let (watcher, handle) = (watch.pid, watch.handle);
+        let process = self.process(watcher);
+        process.ready.push_back(handle);
+        if process.doing == POLLING {
+            self.wake(watcher);
+        }
+    }
+
+    pub(crate) fn notify_handle(&mut self, pid: Pid, handle: Handle) {
+        if let Some(object) = self.process(pid).object(handle) {
+            self.notify(pid, object);
+        }
+    }
+
+    /// Something came of a report.
+    pub(crate) fn progressed(&mut self, pid: Pid, object: Object) {
+        if let Some(watch) = self.watch_of(pid, object) {
+            watch.idle_reports = 0;
+        }
+    }
+
+    /// What is ready now, level-triggered: what is told stays in the list.
+    pub(crate) fn collect(&mut self, pid: Pid, events: &mut Vec<PollEvent>) {
+        events.clear();
+        let most = if self.laid.single_events { 1 } else { EVENTS_MAX };
+        for _ in 0..self.process(pid).ready.len() {
+            if events.len() == most {
+                break;
+            }
+            let Some(handle) = self.process(pid).ready.pop_front() else { break };
+            let Some(object) = self.process(pid).object(handle) else { continue };
+            let readiness = self.readiness(pid, object);
+            let Some(watch) = self.watch_of(pid, object) else { continue };
+            if !wanted(readiness, watch.interest) {
+                watch.queued = false;
+                continue;
+            }
+            watch.idle_reports += 1;
+            let (key, interest, idle) = (watch.key, watch.interest, watch.idle_reports);
+            // Like epoll: a socket that ended is reported as both, whatever was asked for.
+            let told = Readiness {
+                readable: readiness.readable && interest.readable || readiness.ended,
+                writable: readiness.writable && interest.writable || readiness.ended,
+                ended: readiness.ended,
+            };
+            events.push(PollEvent { key, readiness: told });
+            self.process(pid).ready.push_back(handle);
+            if idle > IDLE_REPORTS_MAX {
+                let detail = format!("a socket was reported {idle} times in a row and nothing came of it");
+                self.violate(Violation::new("S34", detail));
+            }
+        }
+    }
+
+    /// Whether a wait would report something; drops from the list what would not be.
+    pub(crate) fn any_ready(&mut self, pid: Pid) -> bool {
+        while let Some(handle) = self.process(pid).ready.front().copied() {
+            if let Some(object) = self.process(pid).object(handle) {
+                let readiness = self.readiness(pid, object);
+                if let Some(watch) = self.watch_of(pid, object) {
+                    if wanted(readiness, watch.interest) {
+                        return true;
+                    }
+                    watch.queued = false;
+                }
+            }
+            self.process(pid).ready.pop_front();
+        }
+        false
+    }
+
+    /// S34: looks without waiting that find nothing, time and again, are a spin, unless it was asked for.
+    pub(crate) fn count_look(&mut self, pid: Pid, empty: bool) {
+        let process = self.process(pid);
+        process.empty_looks = if empty { process.empty_looks + 1 } else { 0 };
+        if process.empty_looks > EMPTY_LOOKS_MAX && !process.may_spin {
+            let detail = format!(
+                "the poller was asked {EMPTY_LOOKS_MAX} times in a row, without waiting, and had nothing"
+            );
+            self.violate(Violation::new("S34", detail));
+        }
+    }
+
+    /// The process in `pid` is woken by the next thing that happens to `object`.
+    pub(crate) fn wait_for(&mut self, pid: Pid, object: Object) {
+        if let Object::Conn { conn, side } = object {
+            self.net.end(conn, side).waiters.push(pid);
+        }
+    }
+
+    /// Blocks the calling process until it is woken or `deadline`; it then has to look again.
+    pub(crate) fn block(&mut self, pid: Pid, deadline: Option<Nanos>, doing: &'static str) {
+        let process = self.process(pid);
+        process.doing = doing;
+        process.empty_looks = 0;
+        let turn = process.next_turn(Run::Blocked { interruptible: true });
+        if let Some(at) = deadline {
+            self.plan_at(at, Happening::Run { pid, turn });
+        }
+    }
+}
+
+/// S34: how many looks in a row may find nothing.
+const EMPTY_LOOKS_MAX: u32 = 1000;
+
+/// What a process does that waits for its poller.
+pub(crate) const POLLING: &str = "waiting for events";
+
+/// Whether somebody with `interest` is told. The end of a connection is told to everybody.
+fn wanted(readiness: Readiness, interest: Interest) -> bool {
+    readiness.ended || !readiness.within(interest).is_none()
+}
+
+fn bits(interest: Interest) -> u64 {
+    u64::from(interest.readable) | u64::from(interest.writable) << 1
+}

@@ -1,0 +1,469 @@
+//! A run: a simulated machine, an application on it, clients, faults, and time.
+
+use crate::check::Violation;
+use crate::choice::{Choice, Choices, Stream};
+use crate::client::{Client, ClientError, Clients, Endings};
+use crate::coroutine::{Body, Gate, Stacks};
+use crate::fault::{Class, Faults};
+use crate::kernel::process::ExitStatus;
+use crate::kernel::{Happening, Kernel, MILLISECOND, Nanos, Pid, SECOND};
+use crate::sys::{SimSys, exit, panic_message};
+use crate::trace::{Who, line};
+use host_core::app::App;
+use host_core::driver::{self, Until};
+use host_core::error::{RunError, exit as status};
+use host_core::sys::{Signal, Sys};
+use host_core::time::{Duration, Instant};
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+/// What carries over from run to run, for speed alone.
+#[derive(Clone, Default)]
+pub struct Pool {
+    stacks: Rc<RefCell<Stacks>>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+/// How `run` of the host process ended.
+type HostResult = Rc<RefCell<Option<Result<(), RunError>>>>;
+
+/// A simulated machine.
+///
+/// Everything on it happens in virtual time, in an order that the seed decides. A broken invariant ends
+/// the run by a panic with a [`Violation`], which `harness::check!` turns into a report.
+pub struct Sim {
+    kernel: Rc<RefCell<Kernel>>,
+    bodies: Vec<Option<Body>>,
+    pool: Pool,
+    app: Option<Rc<dyn Fn() -> App>>,
+    until: Until,
+    host_result: HostResult,
+    /// The host may end: somebody told it to, or the test is about how it ends.
+    may_end: bool,
+    clients_left: Rc<RefCell<usize>>,
+    /// Events until the present virtual second began, and that second.
+    pace: (u64, Nanos),
+}
+
+/// More events than this in one virtual second are a run that never ends. A call costs 0.7 µs, so that
+/// one process makes 1.4 million at most, and each leaves some traces.
+const EVENTS_A_SECOND_MAX: u64 = 10_000_000;
+
+impl Sim {
+    /// A machine on which `choices` decide.
+    pub fn new(choices: Choices, pool: &Pool) -> Self {
+        Self::with_trace(choices, pool, false)
+    }
+
+    /// Also keeps every event, so that two runs can be compared.
+    pub fn with_full_trace(choices: Choices, pool: &Pool) -> Self {
+        Self::with_trace(choices, pool, true)
+    }
+
+    fn with_trace(choices: Choices, pool: &Pool, full: bool) -> Self {
+        Self {
+            kernel: Rc::new(RefCell::new(Kernel::new(choices, full))),
+            bodies: Vec::new(),
+            pool: pool.clone(),
+            app: None,
+            until: Until::Stopped,
+            host_result: HostResult::default(),
+            may_end: false,
+            clients_left: Rc::default(),
+            pace: (0, 0),
+        }
+    }
+
+    // What is on the machine.
+
+    /// Starts the application in a process of its own. `app` is called anew whenever the operator
+    /// starts it again.
+    ///
+    /// # Panics
+    /// If a host was started already.
+    pub fn host(&mut self, app: impl Fn() -> App + 'static) {
+        assert!(self.app.is_none(), "a simulated machine runs one host");
+        self.app = Some(Rc::new(app));
+        self.start_host(0);
+    }
+
+    /// Runs the application for so many turns, to its end, and answers what `run` answered.
+    ///
+    /// # Errors
+    /// As `run`.
+    ///
+    /// # Panics
+    /// If it has not ended after a virtual day.
+    pub fn run_turns(&mut self, app: impl Fn() -> App + 'static, turns: u64) -> Result<(), RunError> {
+        self.until = Until::Turns(turns);
+        self.may_end = true;
+        self.host(app);
+        self.wait_for_host(Duration::from_secs(86_400))
+    }
+
+    fn start_host(&mut self, delay: Nanos) {
+        let Some(app) = self.app.clone() else { return };
+        let (until, result) = (self.until, Rc::clone(&self.host_result));
+        let pid = self.spawn("host", delay, move |sys| {
+            let ended = driver::run(app(), sys, until);
+            let code = status::status(&ended);
+            *result.borrow_mut() = Some(ended);
+            code
+        });
+        self.kernel.borrow_mut().host = Some(pid);
+    }
+
+    fn spawn(&mut self, name: &str, delay: Nanos, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) -> Pid {
+        let pid = self.kernel.borrow_mut().spawn(name.to_owned(), delay);
+        let gate = Rc::new(Gate::new());
+        let kernel = Rc::clone(&self.kernel);
+        let sys = Rc::new(SimSys { kernel: Rc::clone(&kernel), pid, gate: Rc::clone(&gate) });
+        let stack = self.pool.stacks.borrow_mut().take();
+        let body = Body::new(stack, gate, move || exit(&kernel, pid, || body(sys)));
+        self.bodies.push(Some(body));
+        pid
+    }
+
+    /// Starts `count` clients of the listener `listener`, at moments within a second. Each runs `body`
+    /// once, in a process of its own.
+    pub fn clients(
+        &mut self,
+        listener: &str,
+        count: usize,
+        body: impl Fn(&mut Client) -> Result<(), ClientError> + 'static,
+    ) -> Clients {
+        let body = Rc::new(body);
+        let endings: Endings = Rc::new(RefCell::new(vec![None; count]));
+        for number in 0..count {
+            let (body, endings) = (Rc::clone(&body), Rc::clone(&endings));
+            let (kernel, left) = (Rc::clone(&self.kernel), Rc::clone(&self.clients_left));
+            let listener = listener.to_owned();
+            *left.borrow_mut() += 1;
+            let next = self.bodies.len() as Pid;
+            let delay = MILLISECOND + self.choose(next, 1000) * MILLISECOND;
+            self.spawn(&format!("client {number}"), delay, move |sys| {
+                let mut client = Client { kernel, sys, pid: next, listener, stream: None, number };
+                let ended = body(&mut client);
+                let code = u8::from(ended.is_err());
+                endings.borrow_mut()[number] = Some(ended);
+                *left.borrow_mut() -= 1;
+                code
+            });
+        }
+        Clients { endings }
+    }
+
+    fn choose(&self, entity: u32, n: u32) -> Nanos {
+        Nanos::from(self.kernel.borrow_mut().choices.choose(Stream::Workload, entity, n))
+    }
+
+    /// What may go wrong from here on. Each class is on in half of the runs.
+    pub fn faults(&mut self, faults: Faults) {
+        self.kernel.borrow_mut().faults = faults;
+    }
+
+    // Time.
+
+    /// Lets `duration` pass, with faults planned in it.
+    ///
+    /// # Panics
+    /// With a [`Violation`], if an invariant is broken.
+    pub fn run_for(&mut self, duration: Duration) {
+        let nanos = nanos(duration);
+        self.kernel.borrow_mut().plan_faults(nanos);
+        let limit = self.kernel.borrow().now + nanos;
+        self.drive(limit, |_| false);
+    }
+
+    /// Lets time pass without further faults until `done`, for at most `bound`; whether it came.
+    ///
+    /// # Panics
+    /// As [`run_for`](Self::run_for).
+    pub fn run_until(&mut self, bound: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let limit = self.kernel.borrow().now + nanos(bound);
+        self.drive(limit, &done);
+        done(self)
+    }
+
+    /// The end of all faults, and then every client comes to its end.
+    ///
+    /// # Panics
+    /// As [`run_for`](Self::run_for); also if one does not, within a bound that follows from how long
+    /// clients wait and hosts take to be found hung.
+    pub fn heal_and_settle(&mut self) {
+        self.heal();
+        // A client waits for its patience in each of its calls, and the operator for the threshold.
+        let bound = crate::client::PATIENCE * 60 + Duration::from_secs(120);
+        let left = Rc::clone(&self.clients_left);
+        if !self.run_until(bound, |_| *left.borrow() == 0) {
+            let detail = self.pending().join("; ");
+            self.fail(Violation::new("L3", format!("{bound:?} after the last fault: {detail}")));
+        }
+    }
+
+    /// The end of all faults: what was broken stays broken, nothing new breaks.
+    pub fn heal(&mut self) {
+        self.kernel.borrow_mut().heal();
+    }
+
+    /// Who has not come to an end, and what each is doing.
+    pub fn pending(&self) -> Vec<String> {
+        let kernel = self.kernel.borrow();
+        let pending = kernel.processes.iter().filter(|process| process.status.is_none());
+        pending.map(|process| format!("`{}` is {}", process.name, process.doing)).collect()
+    }
+
+    /// Lets the host end, and answers how `run` in it ended.
+    ///
+    /// # Errors
+    /// As `run`.
+    ///
+    /// # Panics
+    /// As [`run_for`](Self::run_for); also if it has not ended after `bound`, or was killed.
+    pub fn wait_for_host(&mut self, bound: Duration) -> Result<(), RunError> {
+        self.may_end = true;
+        let ended = self.run_until(bound, |sim| sim.host_status().is_some());
+        if !ended {
+            self.fail(Violation::new("L3", format!("the host has not ended after {bound:?}")));
+        }
+        let result = self.host_result.borrow_mut().take();
+        match result {
+            Some(result) => result,
+            None => {
+                let detail = format!("the host did not come back from `run`: {:?}", self.host_status());
+                self.fail(Violation::new("H2", detail))
+            }
+        }
+    }
+
+    /// Goes on to `limit`, or until `done`.
+    fn drive(&mut self, limit: Nanos, done: impl Fn(&Self) -> bool) {
+        self.kernel.borrow_mut().limit = limit;
+        loop {
+            self.bury();
+            let violation = self.kernel.borrow_mut().violation.take();
+            if let Some(violation) = violation {
+                self.fail(violation);
+            }
+            if done(self) {
+                return;
+            }
+            let next = self.kernel.borrow_mut().next();
+            match next {
+                Some(what) => self.happen(what),
+                None => {
+                    let kernel = &mut *self.kernel.borrow_mut();
+                    kernel.now = limit;
+                    return;
+                }
+            }
+            self.check_pace();
+        }
+    }
+
+    fn happen(&mut self, what: Happening) {
+        let mut kernel = self.kernel.borrow_mut();
+        match what {
+            Happening::Run { pid, turn } => {
+                if kernel.may_run(pid, turn) {
+                    drop(kernel);
+                    let body = self.bodies[pid as usize].as_mut().expect("only a live process has a turn");
+                    body.resume();
+                }
+            }
+            Happening::Arrive { conn, side } => kernel.arrive(conn, side),
+            Happening::Syn { conn, attempt } => kernel.syn(conn, attempt),
+            Happening::Signal { pid, signal } => kernel.signal(pid, signal),
+            Happening::Fault { index, begins } => kernel.strike(index, begins),
+            Happening::Operator => {
+                drop(kernel);
+                self.operate();
+            }
+        }
+    }
+
+    /// The operator looks after the host: kicks one that hangs, starts one again that was kicked.
+    fn operate(&mut self) {
+        let mut kernel = self.kernel.borrow_mut();
+        let Some(host) = kernel.host else { return };
+        let process = kernel.process(host);
+        match process.status {
+            None if process.hung_since.is_some() => {
+                kernel.signal(host, Signal::Usr1);
+                // It may be stopped: then the kick waits with it.
+                kernel.after(SECOND, Happening::Operator);
+            }
+            None => {}
+            Some(_) if self.may_end => {}
+            Some(ExitStatus::Code(status::KICKED)) => {
+                drop(kernel);
+                self.start_host(100 * MILLISECOND);
+            }
+            Some(ended) => {
+                let said = process.said.last().cloned().unwrap_or_default();
+                kernel.violate(Violation::new("H2", format!("the host ended with {ended:?}: {said}")));
+            }
+        }
+    }
+
+    fn bury(&mut self) {
+        loop {
+            let next = self.kernel.borrow_mut().graveyard.pop();
+            let Some(pid) = next else { return };
+            // The borrow has ended: destructors make system calls, to no effect.
+            if let Some(stack) = self.bodies[pid as usize].take().and_then(Body::bury) {
+                self.pool.stacks.borrow_mut().give_back(stack);
+            }
+        }
+    }
+
+    fn check_pace(&mut self) {
+        let kernel = self.kernel.borrow();
+        let (count, second) = (kernel.trace.count(), kernel.now / SECOND);
+        drop(kernel);
+        if second != self.pace.1 {
+            self.pace = (count, second);
+        } else if count - self.pace.0 > EVENTS_A_SECOND_MAX {
+            let detail = format!("more than {EVENTS_A_SECOND_MAX} events in one virtual second");
+            self.fail(Violation::new("S34", detail));
+        }
+    }
+
+    fn fail(&mut self, violation: Violation) -> ! {
+        std::panic::panic_any(violation)
+    }
+
+    // What is asked of the run.
+
+    /// Sends the host a signal, now.
+    pub fn signal(&mut self, signal: Signal) {
+        if matches!(signal, Signal::Int | Signal::Term | Signal::Kill) {
+            self.may_end = true;
+        }
+        let kernel = &mut *self.kernel.borrow_mut();
+        if let Some(host) = kernel.host {
+            kernel.signal(host, signal);
+        }
+    }
+
+    /// The end of the host is no surprise from here on.
+    pub fn expect_end(&mut self) {
+        self.may_end = true;
+    }
+
+    /// How the host process ended; `None` while it runs.
+    pub fn host_status(&self) -> Option<ExitStatus> {
+        let kernel = self.kernel.borrow();
+        kernel.processes[kernel.host? as usize].status
+    }
+
+    /// What the host wrote on standard error.
+    pub fn host_said(&self) -> Vec<String> {
+        let kernel = self.kernel.borrow();
+        kernel.host.map(|host| kernel.processes[host as usize].said.clone()).unwrap_or_default()
+    }
+
+    /// The virtual moment.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.kernel.borrow().now)
+    }
+
+    /// The rolling hash of everything so far: the same run has the same.
+    pub fn hash(&self) -> u64 {
+        self.kernel.borrow().trace.hash()
+    }
+
+    /// How many events the trace has counted.
+    pub fn events(&self) -> u64 {
+        self.kernel.borrow().trace.count()
+    }
+
+    /// How many facts and orders of the host were checked.
+    pub fn facts(&self) -> u64 {
+        self.kernel.borrow().checks.facts()
+    }
+
+    /// Every decision so far.
+    pub fn choices(&self) -> Vec<Choice> {
+        self.kernel.borrow().choices.log().to_vec()
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.kernel.borrow().choices.seed()
+    }
+
+    /// The planned faults, in one line.
+    pub fn plan(&self) -> String {
+        self.kernel.borrow().plan.to_string()
+    }
+
+    /// How many faults of a class have struck.
+    pub fn struck(&self, class: Class) -> u32 {
+        self.kernel.borrow().plan.struck[class as usize]
+    }
+
+    /// The last `lines` events.
+    pub fn timeline(&self, lines: usize) -> Vec<String> {
+        let kernel = self.kernel.borrow();
+        kernel.trace.tail(lines, &|who| kernel.name(who))
+    }
+
+    /// The first event in which this run and `other`, both with a full trace, differ; as a line each.
+    pub fn first_difference(&self, other: &Self) -> Option<(String, String)> {
+        let (mine, theirs) = (self.kernel.borrow(), other.kernel.borrow());
+        let (left, right) = (mine.trace.full()?, theirs.trace.full()?);
+        let same = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+        if same == left.len().max(right.len()) {
+            return None;
+        }
+        let tell = |kernel: &Kernel, at: Option<&(u64, crate::trace::Entry)>| match at {
+            Some((_, entry)) => line(entry, &kernel.name(entry.who), None),
+            None => "(nothing more)".to_owned(),
+        };
+        Some((tell(&mine, left.get(same)), tell(&theirs, right.get(same))))
+    }
+}
+
+impl Kernel {
+    fn name(&self, who: Who) -> String {
+        self.processes.get(who.0 as usize).map_or_else(|| "world".to_owned(), |process| process.name.clone())
+    }
+}
+
+impl Drop for Sim {
+    /// Ends every process with its kernel side already dead.
+    fn drop(&mut self) {
+        {
+            let kernel = &mut *self.kernel.borrow_mut();
+            for pid in 0..kernel.processes.len() as Pid {
+                kernel.end(pid, ExitStatus::Signal(Signal::Kill));
+            }
+        }
+        self.bury();
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim").field("seed", &self.seed()).field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+/// What a panic of a run means: a broken invariant, or a demand of the test itself.
+pub fn violation_of(payload: &(dyn std::any::Any + Send)) -> Violation {
+    match payload.downcast_ref::<Violation>() {
+        Some(violation) => violation.clone(),
+        None => Violation::new("test", panic_message(payload)),
+    }
+}
+
+fn nanos(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX / 4)
+}

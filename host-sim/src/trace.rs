@@ -1,0 +1,296 @@
+//! What happened in a run: a rolling hash of everything, and the last events for people to read.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Who did something: a process by number, or the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Who(pub(crate) u32);
+
+impl Who {
+    pub(crate) const WORLD: Self = Self(u32::MAX);
+}
+
+/// Names the events that a trace can hold, with the words that introduce their numbers.
+macro_rules! kinds {
+    ($($name:ident $words:literal;)*) => {
+        /// What happened. The two numbers of a record mean what the words say.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub(crate) enum Kind { $($name),* }
+
+        impl Kind {
+            const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Spawn "started {a}";
+    Exit "exited with status {a}";
+    Signalled "signal {a} sent";
+    Killed "ended by signal {a}";
+    Kick "kick: age {a} ns, hung {b}";
+    Stop "stopped";
+    Continue "continued";
+    Beat "beats at site {a:x}";
+    Listen "listen on port {a} backlog {b}";
+    Connect "connect to port {a} = conn {b}";
+    Accept "accept = conn {a}";
+    Read "read on {a:x} = {b}";
+    Write "write on {a:x} = {b}";
+    Shutdown "shutdown of {a:x}";
+    Close "close {a:x}";
+    Failed "call {a} failed: errno {b}";
+    PollAdd "watch {a:x} for {b}";
+    PollModify "watch {a:x} now for {b}";
+    PollDelete "watch {a:x} no longer";
+    PollWait "poll until {a}: {b} events";
+    Wait "wait on {a:x}: {b}";
+    SignalRead "signal {a} read";
+    Arrive "conn {a}: {b} bytes arrive";
+    ArriveFin "conn {a}: end arrives at side {b}";
+    ArriveReset "conn {a}: reset arrives at side {b}";
+    Syn "conn {a}: connection request, try {b}";
+    Established "conn {a} stands";
+    Refused "conn {a} is refused";
+    Fault "fault {a} ({b})";
+    Work "computes for {a} ns";
+    Content "content hash {a:x}";
+    HostEvent "fact {a:x}";
+    HostAction "order {a:x}";
+    Note "says";
+}
+
+/// One event, in 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) at: u64,
+    pub(crate) who: Who,
+    pub(crate) kind: Kind,
+    pub(crate) a: u64,
+    pub(crate) b: u64,
+}
+
+/// The trace of one run.
+pub(crate) struct Trace {
+    hash: u64,
+    count: u64,
+    /// The last entries, in a ring.
+    ring: Vec<Entry>,
+    /// Words that belong to entries, by their number.
+    notes: VecDeque<(u64, String)>,
+    /// All entries with the hash after each, while somebody wants to compare two runs.
+    full: Option<Vec<(u64, Entry)>>,
+}
+
+/// Entries kept for people: some screens, so that filtering still leaves forty lines.
+const RING: usize = 1024;
+/// Notes kept.
+const NOTES: usize = 256;
+
+impl Trace {
+    pub(crate) fn new(full: bool) -> Self {
+        Self {
+            hash: 0xcbf2_9ce4_8422_2325,
+            count: 0,
+            ring: Vec::with_capacity(RING),
+            notes: VecDeque::new(),
+            full: full.then(Vec::new),
+        }
+    }
+
+    /// Adds an event.
+    pub(crate) fn push(&mut self, at: u64, who: Who, kind: Kind, a: u64, b: u64) {
+        let entry = Entry { at, who, kind, a, b };
+        for word in [at, u64::from(who.0) << 32 | kind as u64, a, b] {
+            self.hash = mix(self.hash, word);
+        }
+        if let Some(full) = &mut self.full {
+            full.push((self.hash, entry));
+        }
+        let place = self.count as usize % RING;
+        if place == self.ring.len() {
+            self.ring.push(entry);
+        } else {
+            self.ring[place] = entry;
+        }
+        self.count += 1;
+    }
+
+    /// Adds an event with words; the words are hashed too.
+    pub(crate) fn note(&mut self, at: u64, who: Who, words: String) {
+        if self.notes.len() == NOTES {
+            self.notes.pop_front();
+        }
+        let content = hash_bytes(words.as_bytes());
+        self.notes.push_back((self.count, words));
+        self.push(at, who, Kind::Note, content, 0);
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn full(&self) -> Option<&[(u64, Entry)]> {
+        self.full.as_deref()
+    }
+
+    /// The last `lines` events, as lines; `name` gives the name of a process.
+    pub(crate) fn tail(&self, lines: usize, name: &dyn Fn(Who) -> String) -> Vec<String> {
+        let kept = self.ring.len() as u64;
+        let first = self.count - kept;
+        let mut told = Vec::new();
+        for number in (first..self.count).rev() {
+            let entry = &self.ring[number as usize % RING];
+            if !entry.kind.is_for_people() {
+                continue;
+            }
+            let note = self.notes.iter().find(|(of, _)| *of == number).map(|(_, words)| words.as_str());
+            told.push(line(entry, &name(entry.who), note));
+            if told.len() == lines {
+                break;
+            }
+        }
+        told.reverse();
+        told
+    }
+}
+
+impl Kind {
+    /// Some entries only serve the hash.
+    const fn is_for_people(self) -> bool {
+        !matches!(self, Self::Content | Self::Beat | Self::HostEvent | Self::HostAction)
+    }
+}
+
+/// One line of a timeline.
+pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
+    struct Moment(u64);
+    impl fmt::Display for Moment {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{:>4}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        }
+    }
+    let signed = |number: u64| (number as i64).to_string();
+    let words = entry
+        .kind
+        .words()
+        .replace("{a:x}", &format!("{:x}", entry.a))
+        .replace("{b:x}", &format!("{:x}", entry.b))
+        .replace("{a}", &signed(entry.a))
+        .replace("{b}", &signed(entry.b));
+    match note {
+        Some(note) => format!("{} {who:<12} {words}: {note}", Moment(entry.at)),
+        None => format!("{} {who:<12} {words}", Moment(entry.at)),
+    }
+}
+
+/// Mixes a word into a hash (FxHash's step, then a rotation against long runs of zeros).
+pub(crate) const fn mix(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
+}
+
+/// Hashes bytes, eight at a time.
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut hash = bytes.len() as u64;
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        hash = mix(hash, u64::from_le_bytes(word));
+    }
+    hash
+}
+
+/// A hasher that gives the same number in every build, for events and actions.
+pub(crate) struct StableHasher(u64);
+
+impl StableHasher {
+    pub(crate) fn of(value: &impl std::hash::Hash) -> u64 {
+        use std::hash::Hasher as _;
+        let mut hasher = Self(0);
+        value.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl std::hash::Hasher for StableHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = mix(self.0, hash_bytes(bytes));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.0 = mix(self.0, u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = mix(self.0, u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = mix(self.0, number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = mix(self.0, number as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_depends_on_every_field_and_on_the_order() {
+        let entries = [
+            (1, Who(0), Kind::Read, 3, 4),
+            (2, Who(0), Kind::Read, 3, 4),
+            (1, Who(1), Kind::Read, 3, 4),
+            (1, Who(0), Kind::Write, 3, 4),
+            (1, Who(0), Kind::Read, 4, 4),
+            (1, Who(0), Kind::Read, 3, 5),
+        ];
+        let hash_of = |order: &[usize]| {
+            let mut trace = Trace::new(false);
+            for index in order {
+                let (at, who, kind, a, b) = entries[*index];
+                trace.push(at, who, kind, a, b);
+            }
+            trace.hash()
+        };
+        let single: Vec<_> = (0..entries.len()).map(|index| hash_of(&[index])).collect();
+        for (index, hash) in single.iter().enumerate() {
+            assert!(!single[..index].contains(hash), "entry {index} hashes like an earlier one");
+        }
+        assert_ne!(hash_of(&[0, 1]), hash_of(&[1, 0]));
+    }
+
+    #[test]
+    fn the_tail_is_the_last_events_that_people_read() {
+        let mut trace = Trace::new(false);
+        for number in 0..3000 {
+            trace.push(number, Who(0), Kind::Read, 1, number);
+            trace.push(number, Who(0), Kind::Beat, 1, 1);
+        }
+        trace.note(3000, Who::WORLD, "the end".into());
+        let tail = trace.tail(3, &|who| if who == Who::WORLD { "world".into() } else { "host".into() });
+        assert_eq!(
+            tail,
+            [
+                "   0.000002998 host         read on 1 = 2998",
+                "   0.000002999 host         read on 1 = 2999",
+                "   0.000003000 world        says: the end",
+            ]
+        );
+    }
+}
