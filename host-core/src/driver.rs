@@ -91,27 +91,20 @@ struct Driver {
 
 impl Driver {
     fn start(app: App, sys: Rc<dyn Sys>, until: Until) -> Result<Self, RunError> {
+        let mut config = app.config.clone();
         let mut mistakes = app.mistakes();
-        let listeners = bind(&app, &*sys, &mut mistakes);
-        let listeners = if mistakes.is_empty() {
-            listeners
-        } else {
-            close_listeners(&*sys, &listeners);
-            return Err(ConfigError { mistakes }.into());
-        };
-        let mut config = app.config;
-        config.seed = app.seed.unwrap_or_else(|| sys.random());
+        // The signals first: until then USR1 ends the process by default, and so would a kick.
         let signals = match until {
-            Until::Turns(_) => None,
-            Until::Stopped => match arm_signals(&*sys, config.heartbeat_threshold) {
-                Ok(handle) => Some(handle),
-                Err((call, errno)) => {
-                    sys.kick_disarm();
-                    close_listeners(&*sys, &listeners);
-                    return Err(RunError::System { call, errno });
-                }
-            },
+            Until::Stopped if mistakes.is_empty() => Some(arm_signals(&*sys, config.heartbeat_threshold)?),
+            Until::Stopped | Until::Turns(_) => None,
         };
+        let listeners = bind(&app, &*sys, &mut mistakes);
+        if !mistakes.is_empty() {
+            close_listeners(&*sys, &listeners);
+            disarm_signals(&*sys, signals);
+            return Err(ConfigError { mistakes }.into());
+        }
+        config.seed = app.seed.unwrap_or_else(|| sys.random());
         let shared = Shared {
             registry: Registry::new(Rc::clone(&sys), config.io_patience()),
             random: crate::random::Random::new(!config.seed),
@@ -394,11 +387,7 @@ impl Driver {
 
     fn finish(mut self, ending: Ending) -> Result<(), RunError> {
         let sys = &self.shared.sys;
-        if let Some(signals) = self.signals {
-            let _ = sys.poll_delete(signals);
-            sys.close(signals);
-            sys.kick_disarm();
-        }
+        disarm_signals(&**sys, self.signals);
         close_listeners(&**sys, &self.shared.listeners);
         match ending {
             Ending::Stopped => Ok(()),
@@ -438,13 +427,26 @@ fn close_listeners(sys: &dyn Sys, listeners: &[NamedListener]) {
     }
 }
 
-/// Takes over INT, TERM and USR1.
-fn arm_signals(sys: &dyn Sys, threshold: core::time::Duration) -> Result<Handle, (&'static str, Errno)> {
-    sys.kick_arm(threshold).map_err(|errno| ("arming of the kick", errno))?;
-    let handle = sys.signals(&[Signal::Int, Signal::Term]).map_err(|errno| ("signalfd", errno))?;
-    sys.poll_add(handle, SIGNAL_KEY, Interest::READ).map_err(|errno| {
-        sys.close(handle);
-        ("epoll_ctl", errno)
-    })?;
+/// Takes over INT, TERM and USR1; all or nothing.
+fn arm_signals(sys: &dyn Sys, threshold: core::time::Duration) -> Result<Handle, RunError> {
+    let failed = |call| move |errno| RunError::System { call, errno };
+    // The first beat: the word may hold anything.
+    sys.beat(sys.now(), Site::Loop);
+    sys.kick_arm(threshold).map_err(failed("arming of the kick"))?;
+    let handle = sys.signals(&[Signal::Int, Signal::Term]).map_err(failed("signalfd"));
+    let handle = handle.inspect_err(|_| sys.kick_disarm())?;
+    if let Err(errno) = sys.poll_add(handle, SIGNAL_KEY, Interest::READ) {
+        disarm_signals(sys, Some(handle));
+        return Err(failed("epoll_ctl")(errno));
+    }
     Ok(handle)
+}
+
+/// Gives the signals back.
+fn disarm_signals(sys: &dyn Sys, signals: Option<Handle>) {
+    let Some(handle) = signals else { return };
+    // It can only fail because it is not registered, which is what is wanted.
+    let _ = sys.poll_delete(handle);
+    sys.close(handle);
+    sys.kick_disarm();
 }

@@ -158,12 +158,12 @@ impl Client {
     }
 
     /// Lets time pass.
-    pub fn pause(&mut self, duration: Duration) {
+    pub fn pause(&self, duration: Duration) {
         self.sys.work(duration);
     }
 
     /// A decision of this run: an index in `0..n`, 0 being the plainest.
-    pub fn choose(&mut self, n: u32) -> u32 {
+    pub fn choose(&self, n: u32) -> u32 {
         self.kernel.borrow_mut().choices.choose(Choosing::Workload, self.pid, n)
     }
 

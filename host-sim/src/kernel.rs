@@ -233,6 +233,7 @@ impl Kernel {
             return false;
         }
         process.run = Run::Running;
+        process.begun = true;
         true
     }
 
@@ -256,6 +257,14 @@ impl Kernel {
         if Some(pid) == self.host {
             self.after(0, Happening::Operator);
         }
+    }
+
+    /// Whether the host runs, and neither hangs, computes at length, nor is about to be started.
+    pub(crate) fn host_is_well(&self) -> bool {
+        let Some(host) = self.host else { return true };
+        let process = &self.processes[host as usize];
+        let busy = process.doing == poller::COMPUTING;
+        process.begun && !busy && process.status.is_none() && process.hung_since.is_none() && !process.stopped
     }
 
     // Signals.

@@ -191,7 +191,8 @@ impl Sim {
         done(self)
     }
 
-    /// The end of all faults, and then every client comes to its end.
+    /// The end of all faults; then a host that hangs is kicked and started again, and every client comes
+    /// to its end.
     ///
     /// # Panics
     /// As [`run_for`](Self::run_for); also if one does not, within a bound that follows from how long
@@ -201,7 +202,11 @@ impl Sim {
         // A client waits for its patience in each of its calls, and the operator for the threshold.
         let bound = crate::client::PATIENCE * 60 + Duration::from_secs(120);
         let left = Rc::clone(&self.clients_left);
-        if !self.run_until(bound, |_| *left.borrow() == 0) {
+        let settled = |sim: &Self| {
+            let well = sim.kernel.borrow().host_is_well() || sim.may_end && sim.host_status().is_some();
+            *left.borrow() == 0 && well
+        };
+        if !self.run_until(bound, settled) {
             let detail = self.pending().join("; ");
             self.fail(Violation::new("L3", format!("{bound:?} after the last fault: {detail}")));
         }
@@ -301,7 +306,8 @@ impl Sim {
             }
             None => {}
             Some(_) if self.may_end => {}
-            Some(ExitStatus::Code(status::KICKED)) => {
+            // Before the kick is armed, USR1 has its default.
+            Some(ExitStatus::Code(status::KICKED) | ExitStatus::Signal(Signal::Usr1)) => {
                 drop(kernel);
                 self.start_host(100 * MILLISECOND);
             }

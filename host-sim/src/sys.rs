@@ -3,7 +3,7 @@
 use crate::check::Violation;
 use crate::choice::Stream;
 use crate::coroutine::Gate;
-use crate::kernel::poller::POLLING;
+use crate::kernel::poller::{COMPUTING, POLLING};
 use crate::kernel::process::{ExitStatus, bit};
 use crate::kernel::{Call, Kernel, Nanos, Pid};
 use crate::trace::{Kind, StableHasher};
@@ -87,11 +87,13 @@ impl SimSys {
         let alone = {
             let kernel = &mut *self.kernel.borrow_mut();
             kernel.record(self.pid, Kind::Work, nanos, 0);
+            kernel.process(self.pid).doing = COMPUTING;
             kernel.spend(self.pid, nanos)
         };
         if !alone {
             self.gate.give_way();
         }
+        self.kernel.borrow_mut().process(self.pid).doing = "running";
     }
 
     /// What a fault does to a callback that is about to run.

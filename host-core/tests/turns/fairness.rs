@@ -122,7 +122,10 @@ fn a_service_added_in_the_midst_of_a_burst_is_looked_for_in_time() {
         (returns(B, Connect), "prepare b"),
         (returns(B, Prepare), "look"),
         (readable(S1), ""),
-        (tick(), "receive b s1 r"),
+        // `A` was served before `B` came, so that it stands before it in the list, once.
+        (tick(), "receive a s14 r"),
+        (returns(A, Receive), "prepare a"),
+        (returns(A, Prepare), "receive b s1 r"),
     ]);
 }
 

@@ -5,7 +5,7 @@
 mod calls;
 mod ending;
 mod fairness;
-// MODEL
+mod model;
 mod rig;
 mod sockets;
 mod time;

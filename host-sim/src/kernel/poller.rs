@@ -225,6 +225,9 @@ const EMPTY_LOOKS_MAX: u32 = 1000;
 /// What a process does that waits for its poller.
 pub(crate) const POLLING: &str = "waiting for events";
 
+/// What a process does that computes.
+pub(crate) const COMPUTING: &str = "computing";
+
 /// Whether somebody with `interest` is told. The end of a connection is told to everybody.
 fn wanted(readiness: Readiness, interest: Interest) -> bool {
     readiness.ended || !readiness.within(interest).is_none()

@@ -49,6 +49,8 @@ pub(crate) struct Process {
     pub(crate) run: Run,
     /// Which planned turn is the valid one.
     pub(crate) turn: u64,
+    /// It has run at all.
+    pub(crate) begun: bool,
     pub(crate) stopped: bool,
     /// Its turn came while it was stopped.
     pub(crate) owed: bool,
@@ -89,6 +91,7 @@ impl Process {
             name,
             run: Run::Runnable,
             turn: 0,
+            begun: false,
             stopped: false,
             owed: false,
             interrupted: false,
