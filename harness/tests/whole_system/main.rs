@@ -1,3 +1,4 @@
 //! Whole hosts in the simulator: the driver, the decisions and user code, under every fault.
 
+mod clocks;
 mod echo;

@@ -166,6 +166,10 @@ impl Kernel {
         mut address: SocketAddr,
         backlog: u32,
     ) -> Result<Handle, Errno> {
+        // The machine has a loopback interface and no other.
+        if !address.ip().is_loopback() && !address.ip().is_unspecified() {
+            return self.failed(pid, Call::Listen, Errno::ADDRNOTAVAIL);
+        }
         if address.port() == 0 {
             let taken = |port| self.net.listening(SocketAddr::new(address.ip(), port)).is_some();
             let port = (FIRST_PORT..).find(|port| !taken(*port)).expect("fewer listeners than ports");

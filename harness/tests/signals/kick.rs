@@ -1,0 +1,167 @@
+//! The kick and the stop signals.
+
+use crate::running::{Case, Say};
+use harness::ExitStatus;
+use host_core::error::exit;
+use host_core::sys::Signal;
+use host_core::{App, Connected, Context, Hosted, Ready, Result, Service};
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+const THRESHOLD: Duration = Duration::from_millis(50);
+
+/// Where a service gets stuck.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stuck {
+    Never,
+    InConnect,
+    InStop,
+}
+
+/// A service that says how far it has come, and gets stuck for ever where it is told to.
+struct Sticky {
+    stuck: Stuck,
+    say: Say,
+}
+
+impl Sticky {
+    /// Says so once the heartbeat is older than the threshold, and never comes back: no error of its
+    /// own can be caught, nothing is asked of the kernel.
+    fn get_stuck(&self, cx: &mut Context<'_>) -> ! {
+        let begun = cx.now();
+        (self.say)("stuck");
+        while cx.now().since(begun) <= THRESHOLD {
+            cx.work(MS);
+        }
+        (self.say)("stuck past the threshold");
+        loop {
+            cx.work(MS * 100);
+        }
+    }
+}
+
+impl Service for Sticky {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        if self.stuck == Stuck::InConnect {
+            self.get_stuck(cx);
+        }
+        (self.say)("connect");
+        Ok(Connected::NotYet)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        Ok(())
+    }
+
+    fn stop(&mut self, cx: &mut Context<'_>) -> Result {
+        (self.say)("told to stop");
+        if self.stuck == Stuck::InStop {
+            self.get_stuck(cx);
+        }
+        Ok(())
+    }
+}
+
+fn app(stuck: Stuck, say: Say) -> App {
+    // A host that is never stuck must not be found hung because its machine is busy.
+    let threshold = if stuck == Stuck::Never { THRESHOLD * 100 } else { THRESHOLD };
+    App::new("sticky")
+        .poll_period(THRESHOLD / 5)
+        .heartbeat_threshold(threshold)
+        .service(Hosted::new("sticky", Sticky { stuck, say }))
+}
+
+fn never_stuck(say: Say) -> App {
+    app(Stuck::Never, say)
+}
+
+fn stuck_in_connect(say: Say) -> App {
+    app(Stuck::InConnect, say)
+}
+
+fn stuck_in_stop(say: Say) -> App {
+    app(Stuck::InStop, say)
+}
+
+/// Waits for ever once it has begun.
+fn idle(say: Say) -> App {
+    App::new("idle")
+        .poll_period_off()
+        .heartbeat_threshold(MS)
+        .service(Hosted::new("sleeper", Sticky { stuck: Stuck::Never, say }))
+}
+
+pub(crate) static CASES: &[Case] = &[
+    Case {
+        name: "ph_c5_ph_c16_a_service_stuck_past_the_threshold_dies_at_a_kick_that_says_where",
+        app: stuck_in_connect,
+        body: |start| {
+            let mut host = start();
+            host.wait_until_said("stuck past the threshold");
+            host.signal(Signal::Usr1);
+            let (status, said) = host.wait();
+            assert_eq!(status, ExitStatus::Code(exit::KICKED), "{said}");
+            let line = said.lines().find(|line| line.starts_with("kicked")).expect("the last words");
+            let age = line
+                .strip_prefix("kicked: service `sticky` hangs in connect: last heartbeat ")
+                .and_then(|rest| rest.strip_suffix(" ms ago, threshold 50 ms"))
+                .and_then(|age| age.parse::<u64>().ok());
+            assert!(age.is_some_and(|age| age >= 50), "{line}");
+        },
+    },
+    Case {
+        name: "ph_c6_ph_c17_kicks_do_nothing_to_a_host_that_is_alive_or_idle",
+        app: never_stuck,
+        body: |start| {
+            let mut host = start();
+            for _ in 0..20 {
+                host.wait_until_said("connect");
+                host.signal(Signal::Usr1);
+            }
+            host.signal(Signal::Term);
+            let (status, said) = host.wait();
+            assert_eq!(status, ExitStatus::Code(exit::STOPPED), "{said}");
+        },
+    },
+    Case {
+        name: "ph_c17_a_host_that_waits_for_ever_survives_a_kick",
+        app: idle,
+        body: |start| {
+            let mut host = start();
+            host.wait_until_said("connect");
+            host.signal(Signal::Usr1);
+            host.signal(Signal::Term);
+            let (status, said) = host.wait();
+            assert_eq!(status, ExitStatus::Code(exit::STOPPED), "{said}");
+        },
+    },
+    Case {
+        name: "term_and_int_stop_in_order_and_every_service_is_told",
+        app: never_stuck,
+        body: |start| {
+            for signal in [Signal::Term, Signal::Int] {
+                let mut host = start();
+                host.wait_until_said("connect");
+                host.signal(signal);
+                host.wait_until_said("told to stop");
+                let (status, said) = host.wait();
+                assert_eq!(status, ExitStatus::Code(exit::STOPPED), "{said}");
+            }
+        },
+    },
+    Case {
+        name: "a_second_stop_signal_strikes_even_a_stop_that_hangs",
+        app: stuck_in_stop,
+        body: |start| {
+            for signal in [Signal::Term, Signal::Int] {
+                let mut host = start();
+                host.wait_until_said("connect");
+                host.signal(signal);
+                host.wait_until_said("stuck");
+                host.signal(signal);
+                let (status, said) = host.wait();
+                assert_eq!(status, ExitStatus::Signal(signal), "{said}");
+            }
+        },
+    },
+];

@@ -1,0 +1,492 @@
+//! A system that records each call and answers by script, and services made of closures.
+//!
+//! The record of a run is a list of words: `listen h1`, `poll_add h1 r`, `beat connect 0`, `wait 5000`.
+//! Handles are numbered in the order in which they were opened.
+
+use host_core::action::Action;
+use host_core::error::ServiceError;
+use host_core::event::Event;
+use host_core::id::ServiceId;
+use host_core::notice::Record;
+use host_core::service::kick::Site;
+use host_core::sys::{Errno, Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys};
+use host_core::time::{Duration, Instant, WallTime};
+use host_core::{Connected, Context, Listener, Ready, Result, Service, Stream};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+/// More waits than any test needs: a host that waits more often never ends.
+const WAITS_MAX: u32 = 200;
+
+/// What one wait of the poller answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Report {
+    /// These handles are ready; readable if nothing else is said.
+    Ready(Vec<u64>),
+    /// This handle is ready for this.
+    As(u64, Readiness),
+    /// A key that may be nobody's.
+    Key(u64),
+    /// Nothing came until the deadline.
+    Nothing,
+    Fails(Errno),
+}
+
+/// The system.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) now: Cell<u64>,
+    pub(crate) wants_dispatches: Cell<bool>,
+    /// Whether facts and orders are recorded, as `fact: …` and `order: …`.
+    pub(crate) witnesses: Cell<bool>,
+    record: RefCell<Vec<String>>,
+    /// What the next calls of a name answer; without a script they succeed.
+    answers: RefCell<BTreeMap<&'static str, VecDeque<core::result::Result<usize, Errno>>>>,
+    reports: RefCell<VecDeque<Report>>,
+    handles: Cell<u64>,
+    keys: RefCell<BTreeMap<Handle, u64>>,
+    waits: Cell<u32>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self::default())
+    }
+
+    /// What the next calls of `name` answer.
+    pub(crate) fn answer(
+        &self,
+        name: &'static str,
+        answers: impl IntoIterator<Item = core::result::Result<usize, Errno>>,
+    ) {
+        self.answers.borrow_mut().entry(name).or_default().extend(answers);
+    }
+
+    /// The next call of `name` fails.
+    pub(crate) fn fail(&self, name: &'static str, errno: Errno) {
+        self.answer(name, [Err(errno)]);
+    }
+
+    /// What the next waits answer. When all have, each wait takes until its deadline.
+    pub(crate) fn report(&self, reports: impl IntoIterator<Item = Report>) {
+        self.reports.borrow_mut().extend(reports);
+    }
+
+    /// Adds a line of a test's own to the record.
+    pub(crate) fn note(&self, words: impl Into<String>) {
+        self.record.borrow_mut().push(words.into());
+    }
+
+    /// The whole record.
+    pub(crate) fn record(&self) -> Vec<String> {
+        self.record.borrow().clone()
+    }
+
+    /// Those lines of the record that begin with one of `words`.
+    pub(crate) fn lines(&self, words: &[&str]) -> Vec<String> {
+        self.record.borrow().iter().filter(|line| words.iter().any(|word| line.starts_with(word))).cloned().collect()
+    }
+
+    fn take(
+        &self,
+        name: &'static str,
+        default: core::result::Result<usize, Errno>,
+    ) -> core::result::Result<usize, Errno> {
+        self.answers.borrow_mut().get_mut(name).and_then(VecDeque::pop_front).unwrap_or(default)
+    }
+
+    fn handle(&self) -> Handle {
+        self.handles.set(self.handles.get() + 1);
+        Handle::from_raw(self.handles.get())
+    }
+
+    fn until(&self, deadline: Option<Instant>) -> String {
+        match deadline {
+            None => "for ever".into(),
+            Some(at) => at.since(self.now()).as_millis().to_string(),
+        }
+    }
+}
+
+fn h(handle: Handle) -> String {
+    format!("h{}", handle.raw())
+}
+
+fn rw(interest: Interest) -> &'static str {
+    match (interest.readable, interest.writable) {
+        (true, true) => "rw",
+        (true, false) => "r",
+        (false, true) => "w",
+        (false, false) => "nothing",
+    }
+}
+
+pub(crate) const READABLE: Readiness = Readiness { readable: true, writable: false, ended: false };
+pub(crate) const ADDRESS: &str = "10.0.0.1:7";
+pub(crate) const PEER: &str = "10.0.0.2:9";
+
+impl Sys for Fake {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.now.get())
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime(i128::from(self.now.get()) + 1_000)
+    }
+
+    fn random(&self) -> u64 {
+        self.note("random");
+        0x5eed
+    }
+
+    fn listen(&self, _: SocketAddr, backlog: u32) -> core::result::Result<Handle, Errno> {
+        if let Err(errno) = self.take("listen", Ok(0)) {
+            self.note(format!("listen {backlog} {errno:?}"));
+            return Err(errno);
+        }
+        let handle = self.handle();
+        self.note(format!("listen {} {backlog}", h(handle)));
+        Ok(handle)
+    }
+
+    fn connect(&self, _: SocketAddr) -> core::result::Result<Handle, Errno> {
+        self.take("connect", Ok(0))?;
+        let handle = self.handle();
+        self.note(format!("connect {}", h(handle)));
+        Ok(handle)
+    }
+
+    fn accept(&self, listener: Handle) -> core::result::Result<(Handle, SocketAddr), Errno> {
+        let answer = self.take("accept", Err(Errno::AGAIN));
+        self.note(format!("accept {} {answer:?}", h(listener)));
+        answer?;
+        Ok((self.handle(), PEER.parse().expect("an address")))
+    }
+
+    fn read(&self, socket: Handle, buffer: &mut [u8]) -> core::result::Result<usize, Errno> {
+        let answer = self.take("read", Err(Errno::AGAIN));
+        self.note(format!("read {} {answer:?}", h(socket)));
+        Ok(answer?.min(buffer.len()))
+    }
+
+    fn write(&self, socket: Handle, bytes: &[u8]) -> core::result::Result<usize, Errno> {
+        let answer = self.take("write", Ok(bytes.len()));
+        self.note(format!("write {} {answer:?}", h(socket)));
+        Ok(answer?.min(bytes.len()))
+    }
+
+    fn shutdown(&self, socket: Handle, how: ShutdownHow) -> core::result::Result<(), Errno> {
+        self.note(format!("shutdown {} {how:?}", h(socket)));
+        self.take("shutdown", Ok(0)).map(drop)
+    }
+
+    fn take_error(&self, socket: Handle) -> core::result::Result<Option<Errno>, Errno> {
+        self.note(format!("take_error {}", h(socket)));
+        // A script says which error was pending, zero is none.
+        let raw = self.take("take_error", Ok(0))?;
+        Ok((raw != 0).then(|| Errno::from_raw(i32::try_from(raw).expect("an error number"))))
+    }
+
+    fn set_nodelay(&self, socket: Handle, on: bool) -> core::result::Result<(), Errno> {
+        self.note(format!("set_nodelay {} {on}", h(socket)));
+        self.take("set_nodelay", Ok(0)).map(drop)
+    }
+
+    fn local_address(&self, _: Handle) -> core::result::Result<SocketAddr, Errno> {
+        self.take("local_address", Ok(0))?;
+        Ok(ADDRESS.parse().expect("an address"))
+    }
+
+    fn peer_address(&self, _: Handle) -> core::result::Result<SocketAddr, Errno> {
+        self.take("peer_address", Ok(0))?;
+        Ok(PEER.parse().expect("an address"))
+    }
+
+    fn close(&self, handle: Handle) {
+        self.note(format!("close {}", h(handle)));
+    }
+
+    fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> core::result::Result<(), Errno> {
+        self.note(format!("poll_add {} {}", h(handle), rw(interest)));
+        self.take("poll_add", Ok(0))?;
+        let before = self.keys.borrow_mut().insert(handle, key);
+        assert_eq!(before, None, "{} is registered twice", h(handle));
+        Ok(())
+    }
+
+    fn poll_modify(&self, handle: Handle, key: u64, interest: Interest) -> core::result::Result<(), Errno> {
+        self.note(format!("poll_modify {} {}", h(handle), rw(interest)));
+        self.take("poll_modify", Ok(0))?;
+        assert_eq!(self.keys.borrow().get(&handle), Some(&key), "{} keeps its key", h(handle));
+        Ok(())
+    }
+
+    fn poll_delete(&self, handle: Handle) -> core::result::Result<(), Errno> {
+        self.note(format!("poll_delete {}", h(handle)));
+        self.take("poll_delete", Ok(0))?;
+        self.keys.borrow_mut().remove(&handle).map(drop).ok_or(Errno::NOENT)
+    }
+
+    fn poll_wait(&self, events: &mut Vec<PollEvent>, deadline: Option<Instant>) -> core::result::Result<(), Errno> {
+        self.waits.set(self.waits.get() + 1);
+        assert!(self.waits.get() < WAITS_MAX, "the host never ends");
+        self.note(format!("wait {}", self.until(deadline)));
+        let report = self.reports.borrow_mut().pop_front().unwrap_or(Report::Nothing);
+        let event = |handle: u64, readiness| {
+            let key = *self.keys.borrow().get(&Handle::from_raw(handle)).expect("only what is registered is reported");
+            PollEvent { key, readiness }
+        };
+        events.clear();
+        match report {
+            Report::Ready(handles) => events.extend(handles.into_iter().map(|handle| event(handle, READABLE))),
+            Report::As(handle, readiness) => events.push(event(handle, readiness)),
+            Report::Key(key) => events.push(PollEvent { key, readiness: READABLE }),
+            Report::Nothing => {
+                let at = deadline.expect("a host that waits for ever is told something");
+                self.now.set(self.now.get().max(at.as_nanos()));
+            }
+            Report::Fails(errno) => return Err(errno),
+        }
+        Ok(())
+    }
+
+    fn wait(
+        &self,
+        handle: Handle,
+        interest: Interest,
+        deadline: Option<Instant>,
+    ) -> core::result::Result<Readiness, Errno> {
+        self.note(format!("wait_for {} {} {}", h(handle), rw(interest), self.until(deadline)));
+        self.take("wait", Ok(0))?;
+        Ok(Readiness { readable: true, writable: true, ended: false })
+    }
+
+    fn signals(&self, signals: &[Signal]) -> core::result::Result<Handle, Errno> {
+        let answer = self.take("signals", Ok(0));
+        self.note(format!("signals {signals:?}"));
+        answer?;
+        Ok(self.handle())
+    }
+
+    fn signal_read(&self, _: Handle) -> core::result::Result<Signal, Errno> {
+        // A script says which signal is pending.
+        let number = self.take("signal_read", Err(Errno::AGAIN))?;
+        Ok(Signal::from_number(u32::try_from(number).expect("a signal")).expect("a signal"))
+    }
+
+    fn signals_end_process(&self, signals: &[Signal]) -> core::result::Result<(), Errno> {
+        self.note(format!("signals_end_process {signals:?}"));
+        self.take("signals_end_process", Ok(0)).map(drop)
+    }
+
+    fn kick_arm(&self, threshold: Duration) -> core::result::Result<(), Errno> {
+        self.note(format!("kick_arm {}", threshold.as_millis()));
+        self.take("kick_arm", Ok(0)).map(drop)
+    }
+
+    fn kick_name(&self, service: ServiceId, name: &str) {
+        self.note(format!("kick_name {} {name}", service.number()));
+    }
+
+    fn kick_disarm(&self) {
+        self.note("kick_disarm");
+    }
+
+    fn beat(&self, at: Instant, site: Site) {
+        let at = at.as_nanos() / 1_000_000;
+        self.note(match site {
+            Site::Loop => format!("beat loop at {at}"),
+            Site::Waiting => format!("beat waiting at {at}"),
+            Site::In(service, callback) => format!("beat {callback} {} at {at}", service.number()),
+        });
+    }
+
+    fn run_user(&self, code: &mut dyn FnMut()) -> core::result::Result<(), Panic> {
+        catch_unwind(AssertUnwindSafe(code)).map_err(|payload: Box<dyn Any + Send>| {
+            let message = payload.downcast_ref::<&str>().copied().unwrap_or("nothing printable");
+            Panic { message: message.into() }
+        })
+    }
+
+    fn work(&self, duration: Duration) {
+        self.now.set((self.now() + duration).as_nanos());
+    }
+
+    fn wants_dispatches(&self) -> bool {
+        self.wants_dispatches.get()
+    }
+
+    fn tell(&self, record: &Record<'_>) {
+        let error = record.error.map_or_else(String::new, |error| format!(" ({error})"));
+        self.note(format!("tell {record}{error}"));
+    }
+
+    fn tell_failure(&self, failure: &ServiceError) {
+        self.note(format!("tell_failure {failure}"));
+    }
+
+    fn witnesses(&self) -> bool {
+        self.witnesses.get()
+    }
+
+    fn witness(&self, fact: Fact<'_>) {
+        match fact {
+            Fact::Begin(config) => self.note(format!("begin {}", config.seed)),
+            Fact::Event(_, Event::Returned { callback, outcome, .. }) => {
+                self.note(format!("fact: {callback} {outcome:?}"));
+            }
+            Fact::Event(at, event) => self.note(format!("fact: {} {event:?}", at.as_nanos() / 1_000_000)),
+            Fact::Action(Action::Tell { .. }) => self.note("order: tell"),
+            Fact::Action(action) => self.note(format!("order: {action:?}")),
+            Fact::Settled(host) => {
+                assert_eq!(host.broken_invariant(), None);
+                self.note("settled");
+            }
+        }
+    }
+}
+
+/// The sockets that a [`Hooks`] service holds.
+#[derive(Default)]
+pub(crate) struct Held {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) streams: Vec<Stream>,
+}
+
+type Hook<T> = Box<dyn FnMut(&mut Held, &mut Context<'_>) -> Result<T>>;
+type ReceiveHook = Box<dyn FnMut(&mut Held, &mut Context<'_>, Ready) -> Result>;
+
+/// A service made of closures; one that is not given does nothing and succeeds.
+pub(crate) struct Hooks {
+    sys: Rc<Fake>,
+    name: &'static str,
+    held: Held,
+    connect: Hook<Connected>,
+    prepare: Hook<()>,
+    receive: ReceiveHook,
+    wake: Hook<()>,
+    stop: Hook<()>,
+    dropped: Box<dyn FnMut()>,
+}
+
+impl Hooks {
+    pub(crate) fn new(sys: &Rc<Fake>, name: &'static str) -> Self {
+        Self {
+            sys: Rc::clone(sys),
+            name,
+            held: Held::default(),
+            connect: Box::new(|_, _| Ok(Connected::Yes)),
+            prepare: Box::new(|_, _| Ok(())),
+            receive: Box::new(|_, _, _| Ok(())),
+            wake: Box::new(|_, _| Ok(())),
+            stop: Box::new(|_, _| Ok(())),
+            dropped: Box::new(|| ()),
+        }
+    }
+
+    pub(crate) fn connect(
+        mut self,
+        hook: impl FnMut(&mut Held, &mut Context<'_>) -> Result<Connected> + 'static,
+    ) -> Self {
+        self.connect = Box::new(hook);
+        self
+    }
+
+    /// Connects once, to the listener `name`.
+    pub(crate) fn takes(self, name: &'static str) -> Self {
+        self.connect(move |held, cx| {
+            held.listeners.push(cx.listener(name)?);
+            Ok(Connected::Yes)
+        })
+    }
+
+    /// Connects once, to some peer.
+    pub(crate) fn talks(self) -> Self {
+        self.connect(|held, cx| {
+            held.streams.push(cx.connect_to(address())?);
+            Ok(Connected::Yes)
+        })
+    }
+
+    pub(crate) fn prepare(
+        mut self,
+        hook: impl FnMut(&mut Held, &mut Context<'_>) -> Result + 'static,
+    ) -> Self {
+        self.prepare = Box::new(hook);
+        self
+    }
+
+    pub(crate) fn receive(
+        mut self,
+        hook: impl FnMut(&mut Held, &mut Context<'_>, Ready) -> Result + 'static,
+    ) -> Self {
+        self.receive = Box::new(hook);
+        self
+    }
+
+    pub(crate) fn wake(mut self, hook: impl FnMut(&mut Held, &mut Context<'_>) -> Result + 'static) -> Self {
+        self.wake = Box::new(hook);
+        self
+    }
+
+    pub(crate) fn stop(mut self, hook: impl FnMut(&mut Held, &mut Context<'_>) -> Result + 'static) -> Self {
+        self.stop = Box::new(hook);
+        self
+    }
+
+    pub(crate) fn dropped(mut self, hook: impl FnMut() + 'static) -> Self {
+        self.dropped = Box::new(hook);
+        self
+    }
+
+    /// With its name, for an application.
+    pub(crate) fn hosted(self) -> host_core::Hosted {
+        host_core::Hosted::new(self.name, self)
+    }
+
+    fn note(&self, callback: &str) {
+        self.sys.note(format!("{}: {callback}", self.name));
+    }
+}
+
+impl Service for Hooks {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        self.note("connect");
+        (self.connect)(&mut self.held, cx)
+    }
+
+    fn prepare(&mut self, cx: &mut Context<'_>) -> Result {
+        self.note("prepare");
+        (self.prepare)(&mut self.held, cx)
+    }
+
+    fn receive(&mut self, cx: &mut Context<'_>, ready: Ready) -> Result {
+        self.note("receive");
+        (self.receive)(&mut self.held, cx, ready)
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>) -> Result {
+        self.note("wake");
+        (self.wake)(&mut self.held, cx)
+    }
+
+    fn stop(&mut self, cx: &mut Context<'_>) -> Result {
+        self.note("stop");
+        (self.stop)(&mut self.held, cx)
+    }
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        self.note("drop");
+        (self.dropped)();
+    }
+}
+
+pub(crate) fn address() -> SocketAddr {
+    PEER.parse().expect("an address")
+}

@@ -1,0 +1,11 @@
+//! The driver's own duties, over an operating system that answers what a test tells it to.
+//!
+//! What the host decides is tested elsewhere; here it is that its orders are carried out in the right
+//! order, that failures of the system reach it, and that nothing stays open or armed in the end.
+
+mod callbacks;
+mod fake;
+mod sockets;
+mod start;
+mod streams;
+mod wait;
