@@ -6,7 +6,8 @@ mod fairness;
 mod kick;
 mod purity;
 
-use crate::kernel::{Nanos, Pid};
+use crate::kernel::Nanos;
+use crate::trace::{StableHasher, mix};
 use host_core::sys::Fact;
 use std::time::Duration;
 
@@ -57,12 +58,18 @@ pub(crate) struct Checks {
     failure_path: failure_path::FailurePathCheck,
     purity: purity::PurityCheck,
     facts: u64,
+    decisions: u64,
 }
 
 impl Checks {
     /// A fact or an order of the host passed.
     pub(crate) fn on_fact(&mut self, now: Nanos, fact: &Fact<'_>, violation: &mut Option<Violation>) {
         self.facts += 1;
+        match fact {
+            Fact::Event(_, event) => self.decisions = mix(self.decisions, StableHasher::of(event)),
+            Fact::Action(action) => self.decisions = mix(self.decisions, StableHasher::of(action)),
+            Fact::Begin(_) | Fact::Settled(_) => {}
+        }
         let mut broken = |found: Option<Violation>| {
             if let (None, Some(found)) = (&violation, found) {
                 *violation = Some(found);
@@ -70,7 +77,7 @@ impl Checks {
         };
         if matches!(fact, Fact::Begin(_)) {
             // A host that was started again is another host.
-            *self = Self { facts: self.facts, ..Self::default() };
+            *self = Self { facts: self.facts, decisions: self.decisions, ..Self::default() };
         }
         broken(self.purity.on_fact(fact));
         self.kick.on_fact(now, fact);
@@ -96,8 +103,10 @@ impl Checks {
         }
     }
 
-    /// A process ended.
-    pub(crate) fn on_end(&mut self, _pid: Pid) {}
+    /// The rolling hash of all facts and orders.
+    pub(crate) fn decisions(&self) -> u64 {
+        self.decisions
+    }
 
     /// How many facts and orders passed.
     pub(crate) fn facts(&self) -> u64 {

@@ -253,7 +253,6 @@ impl Kernel {
             self.close(pid, handle);
         }
         self.graveyard.push(pid);
-        self.checks.on_end(pid);
         if Some(pid) == self.host {
             self.after(0, Happening::Operator);
         }

@@ -119,6 +119,22 @@ impl Sim {
         self.kernel.borrow_mut().host = Some(pid);
     }
 
+    /// Runs `body` in a process of its own, to its end: a program over the system itself, for comparing
+    /// the simulated kernel with the real one.
+    ///
+    /// # Panics
+    /// With a [`Violation`], if the body panics or has not ended after a virtual day.
+    pub fn run_process(&mut self, body: impl FnOnce(Rc<dyn Sys>) + 'static) {
+        let pid = self.spawn("process", 0, |sys| {
+            body(sys);
+            0
+        });
+        let ended = move |sim: &Self| sim.kernel.borrow().processes[pid as usize].status.is_some();
+        if !self.run_until(Duration::from_secs(86_400), ended) {
+            self.fail(Violation::new("L3", format!("a process has not ended: {:?}", self.pending())));
+        }
+    }
+
     fn spawn(&mut self, name: &str, delay: Nanos, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) -> Pid {
         let pid = self.kernel.borrow_mut().spawn(name.to_owned(), delay);
         let gate = Rc::new(Gate::new());
@@ -383,6 +399,12 @@ impl Sim {
     /// The rolling hash of everything so far: the same run has the same.
     pub fn hash(&self) -> u64 {
         self.kernel.borrow().trace.hash()
+    }
+
+    /// The rolling hash of what the host was told and ordered, without moments: two runs in which the
+    /// world differs and the decisions do not have the same.
+    pub fn decisions(&self) -> u64 {
+        self.kernel.borrow().checks.decisions()
     }
 
     /// How many events the trace has counted.

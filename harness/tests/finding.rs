@@ -1,0 +1,195 @@
+//! What `check!` promises: a bug is found, told, and replayed by the printed line. And for each rule, a
+//! run that breaks it.
+
+use harness::check::{Plan, Report, Site, search};
+use harness::{Faults, Sim, site};
+use host_core::{App, Connected, Context, Hosted, Listener, Ready, Result, Service};
+use std::process::Command;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a failing test printed: the rule, the hash, and the line that replays it.
+fn story(output: &str) -> (String, String, String) {
+    let find = |start: &str| {
+        let line = output.lines().find_map(|line| line.trim().strip_prefix(start));
+        line.unwrap_or_else(|| panic!("no line begins with `{start}` in:\n{output}")).to_owned()
+    };
+    let place = output.find(", hash ").unwrap_or_else(|| panic!("no hash in:\n{output}"));
+    (find("seen: "), output[place + 7..place + 23].to_owned(), find("replay: "))
+}
+
+/// Runs a command of the shell in the workspace; its standard output, and whether it succeeded.
+fn shell(line: &str) -> (String, bool) {
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .env_remove("HOST_SEEDS_FROM")
+        .env_remove("HOST_TWIN")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("a shell");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout) + &text(&output.stderr), output.status.success())
+}
+
+#[test]
+fn a_planted_bug_is_found_and_the_printed_line_replays_it_with_the_same_hash() {
+    let (found, passed) = shell("HOST_SEEDS=50 cargo test -q -p harness --test planted");
+    assert!(!passed, "the bug was not found:\n{found}");
+    assert!(found.contains("test: what the test itself demands holds"), "{found}");
+    assert!(found.contains("the last 40 events:"), "{found}");
+    let (seen, hash, line) = story(&found);
+    assert!(seen.contains("every reply is whole"), "{seen}");
+
+    let (again, passed) = shell(&line);
+    assert!(!passed, "the replay passed:\n{again}");
+    assert_eq!(story(&again), (seen, hash, line), "the same story:\n{again}");
+}
+
+/// A service of which each callback is a function.
+struct Made<C, R>(C, R);
+
+impl<C: FnMut(&mut Context<'_>) -> Result<Connected>, R: FnMut(&mut Context<'_>) -> Result> Service for Made<C, R> {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        (self.0)(cx)
+    }
+
+    fn receive(&mut self, cx: &mut Context<'_>, _: Ready) -> Result {
+        (self.1)(cx)
+    }
+}
+
+/// An application with the listener `door`.
+fn app<C, R>(connect: C, receive: R) -> App
+where
+    C: FnMut(&mut Context<'_>) -> Result<Connected> + 'static,
+    R: FnMut(&mut Context<'_>) -> Result + 'static,
+{
+    let service = Hosted::new("made", Made(connect, receive));
+    App::new("made").listen("door", "127.0.0.1:7000").service(service)
+}
+
+fn find(plan: Plan, scenario: impl Fn(&mut Sim)) -> Report {
+    let site: Site = site!();
+    search(site, plan, scenario).expect("the rule is broken")
+}
+
+const ONCE: Plan = Plan { first: 0, count: 1, twin: false };
+const TWICE: Plan = Plan { twin: true, ..ONCE };
+
+/// Opens the door and leaves whoever comes standing there.
+fn deaf() -> impl FnMut(&mut Context<'_>) -> Result<Connected> {
+    let mut held: Vec<Listener> = Vec::new();
+    move |cx| {
+        held.push(cx.listener("door")?);
+        Ok(Connected::Yes)
+    }
+}
+
+#[test]
+fn s34_a_host_that_is_told_to_put_up_with_spinning_is_reported() {
+    let report = find(ONCE, |sim| {
+        sim.host(|| app(deaf(), |_| Ok(())).empty_wakes_max(1_000_000));
+        sim.clients("door", 1, |c| c.read_to_end().map(drop));
+        sim.run_for(SECOND * 5);
+    });
+    assert_eq!(report.violation.id, "S34", "{report}");
+}
+
+#[test]
+fn s45_a_panic_outside_user_code_is_reported() {
+    let report = find(ONCE, |sim| {
+        sim.host(|| panic!("the description itself"));
+        sim.run_for(SECOND);
+    });
+    assert_eq!(report.violation.id, "S45", "{report}");
+}
+
+#[test]
+fn h2_a_host_that_ends_by_itself_is_reported_with_its_reason() {
+    let report = find(ONCE, |sim| {
+        sim.host(|| app(deaf(), |_| Err("out of ideas".into())));
+        sim.clients("door", 1, |c| c.read_to_end().map(drop));
+        sim.run_for(SECOND * 5);
+    });
+    assert_eq!(report.violation.id, "H2", "{report}");
+    assert!(report.violation.detail.contains("service `made` failed in receive: out of ideas"), "{report}");
+}
+
+#[test]
+fn l3_a_client_that_never_ends_is_reported_with_what_it_does() {
+    let report = find(ONCE, |sim| {
+        sim.host(|| app(deaf(), |_| Ok(())));
+        sim.clients("nowhere", 1, |c| loop {
+            c.pause(SECOND);
+        });
+        sim.heal_and_settle();
+    });
+    assert_eq!(report.violation.id, "L3", "{report}");
+    assert!(report.violation.detail.contains("`client 0` is computing"), "{report}");
+}
+
+#[test]
+fn test_a_failed_assertion_of_the_scenario_is_reported_with_its_words() {
+    let report = find(ONCE, |sim| {
+        sim.host(|| app(deaf(), |_| Ok(())));
+        sim.run_for(SECOND);
+        assert_eq!(sim.host_said().len(), 7, "nobody says seven things");
+    });
+    assert_eq!(report.violation.id, "test", "{report}");
+    assert!(report.violation.detail.contains("nobody says seven things"), "{report}");
+}
+
+/// Looks at a clock that is not simulated, and lets the world see it.
+#[test]
+fn twin_a_service_that_peeks_at_the_real_clock_is_caught_and_named() {
+    let report = find(TWICE, |sim| {
+        sim.host(|| {
+            app(
+                |cx| {
+                    let peeked = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+                    cx.work(Duration::from_nanos(1 + peeked.tv_nsec as u64 % 1_000_000));
+                    Ok(Connected::NotYet)
+                },
+                |_| Ok(()),
+            )
+        });
+        sim.run_for(SECOND * 60);
+    });
+    assert_eq!(report.violation.id, "twin", "{report}");
+    let detail = &report.violation.detail;
+    assert!(detail.contains("host") && detail.contains("computes for"), "names who and what: {detail}");
+}
+
+#[test]
+fn twin_runs_of_an_honest_service_agree() {
+    let agreed = search(site!(), Plan { count: 20, ..TWICE }, |sim| {
+        sim.host(|| app(deaf(), |_| Ok(())).empty_wakes_max(10));
+        sim.faults(Faults::all());
+        sim.expect_end();
+        sim.clients("door", 3, |c| c.expect(b"never"));
+        sim.run_for(SECOND * 20);
+    });
+    assert!(agreed.is_none(), "{}", agreed.expect("a report"));
+}
+
+#[test]
+fn a_replayed_choice_log_is_the_same_run() {
+    use host_sim::{Choices, Pool};
+    let scenario = |sim: &mut Sim| {
+        sim.host(|| app(deaf(), |_| Ok(())).empty_wakes_max(10));
+        sim.faults(Faults::all());
+        sim.expect_end();
+        sim.clients("door", 3, |c| c.expect(b"never"));
+        sim.run_for(SECOND * 20);
+        sim.hash()
+    };
+    for seed in 0..20 {
+        let mut first = Sim::new(Choices::seeded(seed), &Pool::default());
+        let hash = scenario(&mut first);
+        let log = first.choices().iter().map(|choice| choice.picked).collect();
+        let mut again = Sim::new(Choices::replayed(seed, log), &Pool::default());
+        assert_eq!(scenario(&mut again), hash, "seed {seed}");
+    }
+}

@@ -1,0 +1,63 @@
+//! A bug on purpose: a service that loses the rest of a reply on a short write.
+//!
+//! Not among the tests that run by default. `finding` runs it and expects it to fail.
+
+use harness::{Class, Faults, check};
+use host_core::id::SocketId;
+use host_core::{App, Connected, Context, Listener, Ready, Result, Service, Stream};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const REPLY: &[u8] = b"a reply that is long enough to be cut in two\n";
+
+/// Replies to each byte, and believes that a write takes everything.
+#[derive(Default)]
+struct Careless {
+    listener: Option<Listener>,
+    clients: BTreeMap<SocketId, Stream>,
+}
+
+impl Service for Careless {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        self.listener = Some(cx.listener("careless")?);
+        Ok(Connected::Yes)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, ready: Ready) -> Result {
+        if let Some(listener) = self.listener.as_mut().filter(|listener| listener.id() == ready.socket) {
+            while let Some(client) = listener.accept()? {
+                self.clients.insert(client.id(), client);
+            }
+            return Ok(());
+        }
+        let Some(client) = self.clients.get_mut(&ready.socket) else { return Ok(()) };
+        match client.try_read(&mut [0]) {
+            // The bug: how much was written is not looked at.
+            Ok(Some(1)) => _ = client.try_write(REPLY),
+            Ok(None) => {}
+            Ok(Some(_)) | Err(_) => _ = self.clients.remove(&ready.socket),
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn replies_are_whole() {
+    check!(|sim| {
+        let app = || App::new("careless").listen("careless", "127.0.0.1:7000").service(Careless::default());
+        sim.host(app);
+        sim.faults(Faults::only(&[Class::ShortIo, Class::Latency, Class::WallJump]));
+        let clients = sim.clients("careless", 4, |c| {
+            for _ in 0..200 {
+                c.write_all(b"?")?;
+                c.expect(REPLY)?;
+                c.pause(Duration::from_millis(50));
+            }
+            Ok(())
+        });
+        sim.run_for(Duration::from_secs(30));
+        sim.heal_and_settle();
+        // Short writes and slow networks are no reason for a reply to be missing.
+        assert_eq!(clients.errors(), [], "every reply is whole");
+    });
+}
