@@ -50,7 +50,9 @@ fn a_planted_bug_is_found_and_the_printed_line_replays_it_with_the_same_hash() {
 /// A service of which each callback is a function.
 struct Made<C, R>(C, R);
 
-impl<C: FnMut(&mut Context<'_>) -> Result<Connected>, R: FnMut(&mut Context<'_>) -> Result> Service for Made<C, R> {
+impl<C: FnMut(&mut Context<'_>) -> Result<Connected>, R: FnMut(&mut Context<'_>) -> Result> Service
+    for Made<C, R>
+{
     fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
         (self.0)(cx)
     }
@@ -121,8 +123,10 @@ fn h2_a_host_that_ends_by_itself_is_reported_with_its_reason() {
 fn l3_a_client_that_never_ends_is_reported_with_what_it_does() {
     let report = find(ONCE, |sim| {
         sim.host(|| app(deaf(), |_| Ok(())));
-        sim.clients("nowhere", 1, |c| loop {
-            c.pause(SECOND);
+        sim.clients("nowhere", 1, |c| {
+            loop {
+                c.pause(SECOND);
+            }
         });
         sim.heal_and_settle();
     });

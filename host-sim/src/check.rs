@@ -9,6 +9,7 @@ mod purity;
 use crate::kernel::Nanos;
 use crate::trace::{StableHasher, mix};
 use host_core::sys::Fact;
+use std::fmt;
 use std::time::Duration;
 
 /// The rules, with their sentences.
@@ -47,6 +48,13 @@ impl Violation {
         let rule = RULES.iter().find(|(known, _)| *known == id);
         let (id, sentence) = rule.expect("a rule of the list");
         Self { id, sentence, detail }
+    }
+}
+
+/// `S6: a kick ends …; seen: …`.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; seen: {}", self.id, self.sentence, self.detail)
     }
 }
 

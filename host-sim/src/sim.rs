@@ -358,7 +358,9 @@ impl Sim {
     }
 
     fn fail(&mut self, violation: Violation) -> ! {
-        std::panic::panic_any(violation)
+        // The standard hook could not print it.
+        eprintln!("{violation}");
+        std::panic::resume_unwind(Box::new(violation))
     }
 
     // What is asked of the run.

@@ -302,6 +302,14 @@ impl Kernel {
     }
 
     pub(crate) fn shutdown(&mut self, pid: Pid, handle: Handle, how: ShutdownHow) -> Result<(), Errno> {
+        if let Some(Object::Listener(_)) = self.process(pid).object(handle) {
+            // Linux takes the end of writing on a listener, and nothing comes of it.
+            return if how == ShutdownHow::Write {
+                Ok(())
+            } else {
+                self.failed(pid, Call::Shutdown, Errno::INVAL)
+            };
+        }
         let (conn, side) = self.stream(pid, handle, Call::Shutdown)?;
         if self.net.end(conn, side).state != State::Established {
             return self.failed(pid, Call::Shutdown, Errno::NOTCONN);
@@ -469,7 +477,8 @@ impl Kernel {
         if end.state == State::Dead {
             return;
         }
-        end.error = Some(Errno::CONNRESET);
+        // After the peer's end there is nothing to read: what is broken is the way out (tcp_reset).
+        end.error = Some(if end.fin_received { Errno::PIPE } else { Errno::CONNRESET });
         end.state = State::Dead;
         self.record_world(Kind::ArriveReset, u64::from(conn), u64::from(side));
         self.notify_end(conn, side);
