@@ -30,4 +30,9 @@
 
 pub mod check;
 
+/// The README, whose examples are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation};

@@ -251,9 +251,9 @@ impl Sys for SimSys {
         loop {
             let found = self.interruptible(|kernel| {
                 let object = kernel.process(self.pid).object(handle).ok_or(Errno::BADF)?;
-                let readiness = kernel.readiness(self.pid, object);
-                if readiness.ended || !readiness.within(interest).is_none() {
-                    return Ok(Some(readiness));
+                let told = kernel.holds(self.pid, object).told(interest);
+                if !told.is_none() {
+                    return Ok(Some(told));
                 }
                 if deadline.is_some_and(|deadline| deadline <= kernel.now) {
                     return kernel.failed(self.pid, Call::Wait, Errno::TIMEDOUT);
@@ -266,8 +266,7 @@ impl Sys for SimSys {
             {
                 let kernel = &mut *self.kernel.borrow_mut();
                 let Some(object) = kernel.process(self.pid).object(handle) else { return Err(Errno::BADF) };
-                let readiness = kernel.readiness(self.pid, object);
-                if readiness.ended || !readiness.within(interest).is_none() {
+                if !kernel.holds(self.pid, object).told(interest).is_none() {
                     continue;
                 }
                 if std::thread::panicking() {

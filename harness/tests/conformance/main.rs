@@ -326,6 +326,38 @@ fn the_poller_reports_an_end_as_readable_and_a_reset_as_both() {
 }
 
 #[test]
+fn an_end_of_sending_is_told_to_readers_only_and_an_end_of_both_to_everybody() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        world.sys.poll_add(client, 1, Interest::READ).expect("not registered yet");
+        world.sys.shutdown(server, ShutdownHow::Write).expect("it stands");
+        let events = world.wait_for_events(world.deadline(BOUND));
+        assert_eq!(events[0].readiness, Readiness { readable: true, writable: false, ended: true });
+        world.sys.poll_modify(client, 1, Interest::WRITE).expect("it is registered");
+        let events = world.look();
+        assert_eq!(events[0].readiness, Readiness { readable: false, writable: true, ended: false });
+
+        world.sys.poll_modify(client, 1, Interest::READ).expect("it is registered");
+        world.sys.shutdown(client, ShutdownHow::Write).expect("it stands");
+        let events = world.look();
+        assert_eq!(events[0].readiness, Readiness { readable: true, writable: true, ended: true });
+    });
+}
+
+#[test]
+fn a_peer_that_finished_sending_makes_no_room_for_writing() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        world.sys.shutdown(server, ShutdownHow::Write).expect("it stands");
+        world.ready(client, Interest::READ);
+        while world.sys.wait(client, Interest::WRITE, world.deadline(QUIET)).is_ok() {
+            world.sys.write(client, &[0; 65536]).expect("there is room");
+        }
+        world.quiet(client, Interest::WRITE);
+    });
+}
+
+#[test]
 fn the_poller_reports_a_listener_until_its_queue_is_empty() {
     on_both_kernels(|world| {
         let (listener, address) = world.listen(8);

@@ -87,7 +87,7 @@ fn stuck_in_stop(say: Say) -> App {
 fn idle(say: Say) -> App {
     App::new("idle")
         .poll_period_off()
-        .heartbeat_threshold(MS)
+        .heartbeat_threshold(THRESHOLD * 10)
         .service(Hosted::new("sleeper", Sticky { stuck: Stuck::Never, say }))
 }
 
@@ -129,6 +129,8 @@ pub(crate) static CASES: &[Case] = &[
         body: |start| {
             let mut host = start();
             host.wait_until_said("connect");
+            // Its last heartbeat becomes older than the threshold while it has nothing to do.
+            host.stay_quiet(THRESHOLD * 25);
             host.signal(Signal::Usr1);
             host.signal(Signal::Term);
             let (status, said) = host.wait();

@@ -74,6 +74,19 @@ impl Running {
         }
     }
 
+    /// Demands that the application says nothing for `duration`.
+    pub(crate) fn stay_quiet(&mut self, duration: Duration) {
+        match self {
+            Self::Simulated { sim, said, read } => {
+                sim.run_for(duration);
+                assert_eq!(said.borrow().len(), *read, "{said:?}");
+            }
+            Self::Real(host) => {
+                assert_eq!(host.lines.recv_timeout(duration), Err(RecvTimeoutError::Timeout));
+            }
+        }
+    }
+
     pub(crate) fn signal(&mut self, signal: Signal) {
         match self {
             Self::Simulated { sim, .. } => sim.signal(signal),

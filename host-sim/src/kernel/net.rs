@@ -1,11 +1,11 @@
 //! TCP as its users see it: queues, bytes in order, ends, resets.
 
 use crate::choice::Stream;
-use crate::kernel::poller::Watch;
+use crate::kernel::poller::{Holds, Watch};
 use crate::kernel::process::{Object, Waiters};
 use crate::kernel::{Call, Happening, Kernel, MICROSECOND, MILLISECOND, Nanos, Pid, SECOND};
 use crate::trace::{Kind, hash_bytes};
-use host_core::sys::{Errno, Handle, Readiness, ShutdownHow};
+use host_core::sys::{Errno, Handle, ShutdownHow};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -124,14 +124,18 @@ impl Net {
             .collect()
     }
 
-    pub(crate) fn readiness(&mut self, conn: u32, side: u8) -> Readiness {
+    pub(crate) fn holds(&mut self, conn: u32, side: u8) -> Holds {
         let room = self.room(conn, side);
         let end = self.end(conn, side);
-        let ended = end.fin_received || end.error.is_some() || end.state == State::Dead;
-        Readiness {
-            readable: end.state != State::Connecting && (!end.received.is_empty() || ended),
-            writable: end.state == State::Established && room > 0 || end.state == State::Dead,
-            ended: end.state != State::Connecting && ended,
+        if end.state == State::Connecting {
+            return Holds::default();
+        }
+        let dead = end.error.is_some() || end.state == State::Dead;
+        Holds {
+            readable: !end.received.is_empty() || end.fin_received || dead,
+            writable: !dead && (room > 0 || end.fin_sent),
+            read_ended: end.fin_received,
+            hung_up: dead || end.fin_received && end.fin_sent,
         }
     }
 
@@ -216,6 +220,13 @@ impl Kernel {
         let Object::Listener(listener) = object else {
             return self.failed(pid, Call::Accept, Errno::INVAL);
         };
+        // The descriptor is taken first: at the limit, an empty queue says so too (accept4(2)).
+        let process = self.process(pid);
+        let full = process.open >= process.fd_limit;
+        if full || self.laid.descriptors_short && Some(pid) == self.host {
+            // K16: the connection stays in the queue, and the listener stays readable.
+            return self.failed(pid, Call::Accept, Errno::MFILE);
+        }
         let Some(conn) = self.net.listeners[listener as usize].queue.front().copied() else {
             self.progressed(pid, object);
             return self.failed(pid, Call::Accept, Errno::AGAIN);
@@ -227,10 +238,7 @@ impl Kernel {
             self.record_world(Kind::Fault, crate::fault::Class::AbortedAccept as u64, u64::from(conn));
             return self.failed(pid, Call::Accept, Errno::CONNABORTED);
         }
-        // K16: at the limit the connection stays in the queue, and the listener stays readable.
-        let short = self.laid.descriptors_short && Some(pid) == self.host;
-        let opened = if short { None } else { self.process(pid).open(Object::Conn { conn, side: 1 }) };
-        let Some(accepted) = opened else {
+        let Some(accepted) = self.process(pid).open(Object::Conn { conn, side: 1 }) else {
             return self.failed(pid, Call::Accept, Errno::MFILE);
         };
         self.net.listeners[listener as usize].queue.pop_front();

@@ -36,16 +36,16 @@ impl Kernel {
     }
 
     /// What holds of an object now.
-    pub(crate) fn readiness(&mut self, pid: Pid, object: Object) -> Readiness {
+    pub(crate) fn holds(&mut self, pid: Pid, object: Object) -> Holds {
         match object {
-            Object::Listener(listener) => {
-                let readable = !self.net.listeners[listener as usize].queue.is_empty();
-                Readiness { readable, writable: false, ended: false }
-            }
-            Object::Conn { conn, side } => self.net.readiness(conn, side),
+            Object::Listener(listener) => Holds {
+                readable: !self.net.listeners[listener as usize].queue.is_empty(),
+                ..Holds::default()
+            },
+            Object::Conn { conn, side } => self.net.holds(conn, side),
             Object::Signals => {
                 let process = self.process(pid);
-                Readiness { readable: process.pending & process.blocked != 0, writable: false, ended: false }
+                Holds { readable: process.pending & process.blocked != 0, ..Holds::default() }
             }
         }
     }
@@ -104,7 +104,7 @@ impl Kernel {
 
     /// Something happened to an object: tells whoever watches it or waits for it.
     pub(crate) fn notify(&mut self, pid: Pid, object: Object) {
-        let readiness = self.readiness(pid, object);
+        let holds = self.holds(pid, object);
         let waiters = match object {
             Object::Conn { conn, side } => std::mem::take(&mut self.net.end(conn, side).waiters),
             Object::Listener(_) | Object::Signals => Vec::new(),
@@ -113,7 +113,7 @@ impl Kernel {
             self.wake(waiter);
         }
         let Some(watch) = self.watch_of(pid, object) else { return };
-        if watch.queued || !wanted(readiness, watch.interest) {
+        if watch.queued || holds.told(watch.interest).is_none() {
             return;
         }
         watch.queued = true;
@@ -148,20 +148,15 @@ impl Kernel {
             }
             let Some(handle) = self.process(pid).ready.pop_front() else { break };
             let Some(object) = self.process(pid).object(handle) else { continue };
-            let readiness = self.readiness(pid, object);
+            let holds = self.holds(pid, object);
             let Some(watch) = self.watch_of(pid, object) else { continue };
-            if !wanted(readiness, watch.interest) {
+            let told = holds.told(watch.interest);
+            if told.is_none() {
                 watch.queued = false;
                 continue;
             }
             watch.idle_reports += 1;
-            let (key, interest, idle) = (watch.key, watch.interest, watch.idle_reports);
-            // Like epoll: a socket that ended is reported as both, whatever was asked for.
-            let told = Readiness {
-                readable: readiness.readable && interest.readable || readiness.ended,
-                writable: readiness.writable && interest.writable || readiness.ended,
-                ended: readiness.ended,
-            };
+            let (key, idle) = (watch.key, watch.idle_reports);
             events.push(PollEvent { key, readiness: told });
             self.process(pid).ready.push_back(handle);
             if idle > IDLE_REPORTS_MAX {
@@ -175,9 +170,9 @@ impl Kernel {
     pub(crate) fn any_ready(&mut self, pid: Pid) -> bool {
         while let Some(handle) = self.process(pid).ready.front().copied() {
             if let Some(object) = self.process(pid).object(handle) {
-                let readiness = self.readiness(pid, object);
+                let holds = self.holds(pid, object);
                 if let Some(watch) = self.watch_of(pid, object) {
-                    if wanted(readiness, watch.interest) {
+                    if !holds.told(watch.interest).is_none() {
                         return true;
                     }
                     watch.queued = false;
@@ -228,9 +223,30 @@ pub(crate) const POLLING: &str = "waiting for events";
 /// What a process does that computes.
 pub(crate) const COMPUTING: &str = "computing";
 
-/// Whether somebody with `interest` is told. The end of a connection is told to everybody.
-fn wanted(readiness: Readiness, interest: Interest) -> bool {
-    readiness.ended || !readiness.within(interest).is_none()
+/// What holds of an object, as epoll(7) and poll(2) tell it apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holds {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer has finished sending (RDHUP): told to those who want to read.
+    pub(crate) read_ended: bool,
+    /// Both directions have ended, or there is an error (HUP, ERR): told to everybody, as both.
+    pub(crate) hung_up: bool,
+}
+
+impl Holds {
+    /// What somebody with `interest` is told.
+    pub(crate) const fn told(self, interest: Interest) -> Readiness {
+        if interest.is_none() {
+            return Readiness { readable: false, writable: false, ended: false };
+        }
+        let read_ended = self.read_ended && interest.readable;
+        Readiness {
+            readable: self.readable && interest.readable || read_ended || self.hung_up,
+            writable: self.writable && interest.writable || self.hung_up,
+            ended: read_ended || self.hung_up,
+        }
+    }
 }
 
 fn bits(interest: Interest) -> u64 {
