@@ -166,4 +166,19 @@ pub(crate) static CASES: &[Case] = &[
             }
         },
     },
+    Case {
+        name: "k3_k5_signals_wait_while_it_is_stopped_and_two_stops_at_once_end_it_at_once",
+        app: never_stuck,
+        body: |start| {
+            let mut host = start();
+            host.wait_until_said("connect");
+            host.signal(Signal::Stop);
+            host.signal(Signal::Term);
+            host.signal(Signal::Int);
+            host.signal(Signal::Int);
+            host.signal(Signal::Cont);
+            let (status, said) = host.wait();
+            assert_eq!(status, ExitStatus::Code(exit::STOPPED_AT_ONCE), "{said}");
+        },
+    },
 ];

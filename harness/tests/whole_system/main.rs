@@ -2,3 +2,4 @@
 
 mod clocks;
 mod echo;
+mod reconnect;
