@@ -1,0 +1,70 @@
+//! The real Linux kernel behind [`host_core::sys::Sys`], and the doors through which a program runs on it.
+//!
+//! What it is: one system call a method, thinly dressed. [`Linux`] keeps handles that never name a
+//! younger socket, a level-triggered epoll, the signals as a descriptor, and the USR1 kick that ends a
+//! host that hangs.
+//!
+//! What it is not: a place where anything is decided. Who is called next, what is tried again and when to
+//! stop is up to [`host_core`]; nothing here loops over services. It needs Linux 5.11 (epoll_pwait2).
+//!
+//! A program in full:
+//!
+//! ```no_run
+//! # fn app() -> host_core::App { unimplemented!() }
+//! fn main() -> std::process::ExitCode {
+//!     host_sys::main(app())
+//! }
+//! ```
+
+mod clock;
+mod handles;
+mod kick;
+mod linux;
+mod poller;
+mod raw;
+mod signals;
+mod socket;
+
+pub use linux::Linux;
+
+use host_core::app::App;
+use host_core::driver::{self, Until};
+use host_core::error::{RunError, exit};
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// Runs `app` until it is stopped, or cannot go on.
+///
+/// Takes INT, TERM and USR1 of this process for as long as it runs, and gives them back as they were.
+///
+/// # Errors
+/// Why the host ended other than by an orderly stop.
+pub fn run(app: App) -> Result<(), RunError> {
+    run_until(app, Until::Stopped)
+}
+
+/// Runs `app` for `turns` turns of its loop: for an application with a loop of its own. Leaves the
+/// signals of this process alone.
+///
+/// # Errors
+/// Why the host ended before that, other than by an orderly stop.
+pub fn run_turns(app: App, turns: u64) -> Result<(), RunError> {
+    run_until(app, Until::Turns(turns))
+}
+
+/// Runs `app` as the whole of a program: what went wrong becomes one `error: …` message on standard
+/// error, and the exit status is one of [`host_core::error::exit`].
+pub fn main(app: App) -> ExitCode {
+    let result = run(app);
+    if let Err(error) = &result {
+        // `eprintln!` panics if nobody reads standard error any more; the exit status still tells.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+    }
+    ExitCode::from(exit::status(&result))
+}
+
+fn run_until(app: App, until: Until) -> Result<(), RunError> {
+    let sys = Linux::new().map_err(|errno| RunError::System { call: "epoll_create1", errno })?;
+    driver::run(app, Rc::new(sys), until)
+}

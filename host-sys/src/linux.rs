@@ -1,0 +1,254 @@
+//! [`Linux`]: each method of the seam, and the place in this crate that does it.
+
+use crate::handles::Handles;
+use crate::kick::Kick;
+use crate::poller::{self, Poller};
+use crate::signals::{self, Signals};
+use crate::{clock, socket};
+use host_core::error::ServiceError;
+use host_core::id::ServiceId;
+use host_core::notice::{Level, Record};
+use host_core::service::kick::Site;
+use host_core::sys::{Errno, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys};
+use host_core::time::{Duration, Instant, WallTime};
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use rustix::io::{Result as Answer, retry_on_intr};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::any::Any;
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+/// Under which name the log facade is told.
+const TARGET: &str = "host";
+
+/// The Linux kernel, as one host sees it.
+///
+/// Dropping it closes what is still open and gives back the signals that were taken.
+///
+/// It stays in its thread, whose signal mask it changes.
+pub struct Linux {
+    handles: RefCell<Handles>,
+    poller: Poller,
+    signals: Signals,
+    kick: Kick,
+    stays_in_its_thread: PhantomData<Rc<()>>,
+}
+
+impl Linux {
+    /// A system with nothing open but its poller.
+    ///
+    /// # Errors
+    /// Whatever epoll_create1(2) answers.
+    pub fn new() -> Result<Self, Errno> {
+        Ok(Self {
+            handles: RefCell::default(),
+            poller: Poller::new().map_err(errno)?,
+            signals: Signals::default(),
+            kick: Kick::default(),
+            stays_in_its_thread: PhantomData,
+        })
+    }
+
+    /// One look-up, one system call.
+    #[inline]
+    fn with<T>(&self, handle: Handle, call: impl FnOnce(BorrowedFd<'_>) -> Answer<T>) -> Result<T, Errno> {
+        let handles = self.handles.borrow();
+        handles.get(handle).and_then(|open| call(open.fd.as_fd())).map_err(errno)
+    }
+
+    fn opened(&self, fd: Answer<OwnedFd>) -> Result<Handle, Errno> {
+        fd.map(|fd| self.handles.borrow_mut().insert(fd)).map_err(errno)
+    }
+}
+
+impl std::fmt::Debug for Linux {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linux")
+            .field("handles", &self.handles)
+            .field("kick", &self.kick)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A host that ends by a panic or an early return leaves no handler behind that judges a dead heartbeat.
+impl Drop for Linux {
+    fn drop(&mut self) {
+        self.kick.disarm(&self.signals);
+    }
+}
+
+impl Sys for Linux {
+    #[inline]
+    fn now(&self) -> Instant {
+        clock::now()
+    }
+
+    fn wall(&self) -> WallTime {
+        clock::wall()
+    }
+
+    fn random(&self) -> u64 {
+        let mut bytes = [0; 8];
+        match retry_on_intr(|| getrandom(&mut bytes, GetRandomFlags::empty())) {
+            Ok(_) => u64::from_ne_bytes(bytes),
+            // No kernel since 3.17 gets here. Jitter is not worth the end of a host: nanoseconds differ too.
+            Err(_) => clock::now().as_nanos(),
+        }
+    }
+
+    fn listen(&self, address: SocketAddr, backlog: u32) -> Result<Handle, Errno> {
+        self.opened(socket::listen(address, backlog))
+    }
+
+    fn connect(&self, address: SocketAddr) -> Result<Handle, Errno> {
+        self.opened(socket::connect(address))
+    }
+
+    fn accept(&self, listener: Handle) -> Result<(Handle, SocketAddr), Errno> {
+        let (fd, peer) = self.with(listener, socket::accept)?;
+        Ok((self.handles.borrow_mut().insert(fd), peer))
+    }
+
+    #[inline]
+    fn read(&self, socket: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.with(socket, |fd| socket::read(fd, buffer))
+    }
+
+    #[inline]
+    fn write(&self, socket: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        self.with(socket, |fd| socket::write(fd, bytes))
+    }
+
+    fn shutdown(&self, socket: Handle, how: ShutdownHow) -> Result<(), Errno> {
+        self.with(socket, |fd| socket::shutdown(fd, how))
+    }
+
+    fn take_error(&self, socket: Handle) -> Result<Option<Errno>, Errno> {
+        Ok(self.with(socket, socket::take_error)?.map(errno))
+    }
+
+    fn set_nodelay(&self, socket: Handle, on: bool) -> Result<(), Errno> {
+        self.with(socket, |fd| socket::set_nodelay(fd, on))
+    }
+
+    fn local_address(&self, socket: Handle) -> Result<SocketAddr, Errno> {
+        self.with(socket, socket::local_address)
+    }
+
+    fn peer_address(&self, socket: Handle) -> Result<SocketAddr, Errno> {
+        self.with(socket, socket::peer_address)
+    }
+
+    fn close(&self, handle: Handle) {
+        let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
+        // Usually done by the caller. Were it forgotten while another process holds the description, the
+        // poller would report for ever what nobody can take out any more.
+        if open.watched.is_some() {
+            let _ = self.poller.delete(&mut open);
+        }
+    }
+
+    fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
+        let mut handles = self.handles.borrow_mut();
+        handles.get_mut(handle).and_then(|open| self.poller.add(open, key, interest)).map_err(errno)
+    }
+
+    fn poll_modify(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
+        let mut handles = self.handles.borrow_mut();
+        handles.get_mut(handle).and_then(|open| self.poller.modify(open, key, interest)).map_err(errno)
+    }
+
+    fn poll_delete(&self, handle: Handle) -> Result<(), Errno> {
+        let mut handles = self.handles.borrow_mut();
+        handles.get_mut(handle).and_then(|open| self.poller.delete(open)).map_err(errno)
+    }
+
+    fn poll_wait(&self, events: &mut Vec<PollEvent>, deadline: Option<Instant>) -> Result<(), Errno> {
+        self.poller.wait(events, deadline).map_err(errno)
+    }
+
+    fn wait(
+        &self,
+        handle: Handle,
+        interest: Interest,
+        deadline: Option<Instant>,
+    ) -> Result<Readiness, Errno> {
+        self.with(handle, |fd| poller::wait_for(fd, interest, deadline))
+    }
+
+    fn signals(&self, signals: &[Signal]) -> Result<Handle, Errno> {
+        self.opened(self.signals.take(signals))
+    }
+
+    fn signal_read(&self, handle: Handle) -> Result<Signal, Errno> {
+        self.with(handle, signals::read)
+    }
+
+    fn signals_end_process(&self, signals: &[Signal]) -> Result<(), Errno> {
+        self.signals.end_process(signals).map_err(errno)
+    }
+
+    fn kick_arm(&self, threshold: Duration) -> Result<(), Errno> {
+        self.kick.arm(threshold, &self.signals).map_err(errno)
+    }
+
+    fn kick_name(&self, service: ServiceId, name: &str) {
+        self.kick.name(service, name);
+    }
+
+    fn kick_disarm(&self) {
+        self.kick.disarm(&self.signals);
+    }
+
+    #[inline]
+    fn beat(&self, at: Instant, site: Site) {
+        self.kick.beat(at, site);
+    }
+
+    fn run_user(&self, code: &mut dyn FnMut()) -> Result<(), Panic> {
+        // The caller closes the service whose code it was: nobody sees what the panic left half done.
+        catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Panic { message: said(payload) })
+    }
+
+    fn work(&self, _: Duration) {}
+
+    fn wants_dispatches(&self) -> bool {
+        log::log_enabled!(target: TARGET, log::Level::Debug)
+    }
+
+    fn tell(&self, record: &Record<'_>) {
+        let level = match record.notice.level() {
+            Level::Debug => log::Level::Debug,
+            Level::Info => log::Level::Info,
+            Level::Warn => log::Level::Warn,
+        };
+        log::log!(target: TARGET, level, "{record}");
+    }
+
+    fn tell_failure(&self, failure: &ServiceError) {
+        log::error!(target: TARGET, "{failure}");
+    }
+}
+
+/// The same number under the seam's own type.
+fn errno(errno: rustix::io::Errno) -> Errno {
+    Errno::from_raw(errno.raw_os_error())
+}
+
+/// What a panic said.
+fn said(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast::<&str>() {
+        Ok(message) => (*message).into(),
+        Err(payload) => match payload.downcast::<String>() {
+            Ok(message) => *message,
+            Err(payload) => {
+                // Its destructor is user code as well and may panic in turn, here where nobody catches it.
+                std::mem::forget(payload);
+                "with a value that is not text".into()
+            }
+        },
+    }
+}

@@ -1,0 +1,169 @@
+//! All unsafe code of this crate.
+//!
+//! It must exist because two things have no safe interface anywhere: signals as such (rustix has no
+//! masks, dispositions and signalfd, since a libc keeps some signals for itself), and what a signal
+//! handler may do (leave errno as it was, end the process at once).
+//!
+//! # Safety
+//!
+//! Each function here is safe to call with any arguments: it takes signals of [`Signal`], never a
+//! number, and hands descriptors over as [`OwnedFd`]. The one handler that can be installed is the one
+//! below.
+
+#![allow(unsafe_code, reason = "the one room for it; the lines above say why it must exist")]
+
+use crate::kick;
+use host_core::sys::Signal;
+use rustix::fd::{FromRawFd as _, OwnedFd};
+use rustix::io::{Errno, Result};
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// What a signal does to the process (sigaction(2)).
+pub(crate) struct Disposition(libc::sigaction);
+
+impl Disposition {
+    /// What the kernel does by itself: all signals that the host takes end the process.
+    pub(crate) fn default_action() -> Self {
+        Self::handled_by(libc::SIG_DFL, 0)
+    }
+
+    /// The kick: judge the heartbeat, and come back or not at all.
+    pub(crate) fn kick() -> Self {
+        // On the alternate stack, for user code that hangs may have used up its own; system calls of user
+        // code go on afterwards (SA_RESTART), except those that never do (epoll_wait(2): signal(7)).
+        Self::handled_by(on_kick as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
+    }
+
+    /// What `signal` does at present.
+    pub(crate) fn of(signal: Signal) -> Result<Self> {
+        let mut old = MaybeUninit::uninit();
+        // SAFETY: a null pointer asks without changing; `old` is writable and of the right type.
+        check(unsafe { libc::sigaction(number(signal), ptr::null(), old.as_mut_ptr()) })?;
+        // SAFETY: sigaction answered 0, so it has written `old`.
+        Ok(Self(unsafe { old.assume_init() }))
+    }
+
+    /// Makes `signal` do this from here on.
+    pub(crate) fn install(&self, signal: Signal) -> Result<()> {
+        // SAFETY: `self.0` is the default, the handler below, or what `of` got from the kernel: each was
+        // or may be in force. The handler does nothing that is not async-signal-safe.
+        check(unsafe { libc::sigaction(number(signal), &self.0, ptr::null_mut()) })?;
+        Ok(())
+    }
+
+    fn handled_by(handler: libc::sighandler_t, flags: c_int) -> Self {
+        // SAFETY: sigaction is plain integers and an optional function pointer; zeros are valid, and are
+        // an empty mask.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = handler;
+        action.sa_flags = flags;
+        Self(action)
+    }
+}
+
+/// Runs inside the kick signal, anywhere in the program.
+extern "C" fn on_kick(_: c_int) {
+    // SAFETY: the address of this thread's errno, which lives as long as the thread.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above; nobody else writes it while its own thread is here.
+    let before = unsafe { errno.read() };
+    kick::judge();
+    // SAFETY: as above. The interrupted code may be just about to look at it.
+    unsafe { errno.write(before) };
+}
+
+/// Ends the process: no destructor, no exit handler, no lock (_exit(2)).
+pub(crate) fn exit_at_once(status: u8) -> ! {
+    // SAFETY: always sound: it ends all threads without running any more of this program.
+    unsafe { libc::_exit(i32::from(status)) }
+}
+
+/// Whether the calling thread blocks `signal`.
+pub(crate) fn is_blocked(signal: Signal) -> Result<bool> {
+    let mut mask = MaybeUninit::uninit();
+    // SAFETY: a null pointer asks without changing; `mask` is writable and of the right type.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), mask.as_mut_ptr()) };
+    named(error)?;
+    // SAFETY: pthread_sigmask answered 0, so it has written `mask`; the number is that of a signal.
+    Ok(unsafe { libc::sigismember(mask.as_ptr(), number(signal)) } == 1)
+}
+
+/// Makes the calling thread block `signals`, or block them no longer.
+pub(crate) fn set_blocked(signals: &[Signal], blocked: bool) -> Result<()> {
+    let how = if blocked { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
+    let set = set_of(signals);
+    // SAFETY: `set` is an initialised signal set; the old mask is not asked for.
+    named(unsafe { libc::pthread_sigmask(how, &set, ptr::null_mut()) })
+}
+
+/// A descriptor that is readable while one of `signals`, which the caller blocks, is pending.
+pub(crate) fn signalfd(signals: &[Signal]) -> Result<OwnedFd> {
+    let set = set_of(signals);
+    // SAFETY: -1 asks for a new descriptor; `set` is an initialised signal set.
+    let fd = check(unsafe { libc::signalfd(-1, &set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })?;
+    // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn set_of(signals: &[Signal]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `set` is writable and of the right type; it cannot fail.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in signals {
+        // SAFETY: `set` was made empty above, so it is initialised; the number is that of a signal.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), number(*signal)) };
+    }
+    // SAFETY: sigemptyset has initialised it.
+    unsafe { set.assume_init() }
+}
+
+fn number(signal: Signal) -> c_int {
+    c_int::from(signal.number())
+}
+
+/// For calls that answer -1 and leave the reason in errno.
+fn check(answer: c_int) -> Result<c_int> {
+    if answer >= 0 {
+        return Ok(answer);
+    }
+    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
+}
+
+/// For calls that answer the reason itself, or 0.
+fn named(error: c_int) -> Result<()> {
+    if error == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::AsFd as _;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    #[test]
+    fn a_write_into_a_broken_connection_does_not_end_a_process_that_has_sigpipe_at_its_default() {
+        let (near, far) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None).unwrap();
+        drop(far);
+        // SAFETY: no handler is involved. The runtime ignores SIGPIPE before main; a program in another
+        // language that calls this one does not.
+        let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        assert_eq!(crate::socket::write(near.as_fd(), b"x"), Err(Errno::PIPE));
+        // SAFETY: what was in force above.
+        unsafe { libc::signal(libc::SIGPIPE, before) };
+    }
+
+    #[test]
+    fn a_kick_leaves_errno_as_it_was() {
+        // SAFETY: the address of this thread's errno.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: as above.
+        unsafe { errno.write(libc::EDOM) };
+        // Nobody holds the kick in this process: it judges and comes back.
+        on_kick(libc::SIGUSR1);
+        // SAFETY: as above.
+        assert_eq!(unsafe { errno.read() }, libc::EDOM);
+    }
+}

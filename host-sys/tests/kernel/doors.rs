@@ -1,0 +1,62 @@
+//! The doors of this crate: a whole host from the start to its exit status.
+
+use crate::probe::{End, Probe};
+use host_core::App;
+use host_core::error::exit;
+use rustix::process::Signal;
+
+#[test]
+fn a_host_that_is_told_to_stop_exits_well() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut probe = Probe::ready("host");
+        probe.signal(signal);
+        assert_eq!(probe.last_words(), (End::Exited(exit::STOPPED.into()), String::new()));
+    }
+}
+
+#[test]
+fn what_ends_a_host_is_one_message_and_a_status() {
+    for (role, status, words) in [
+        ("failing-host", exit::SERVICE_FAILED, "error: service `only` failed in connect: nobody is there\n"),
+        (
+            "wrong-host",
+            exit::CONFIG,
+            "error: the application cannot start: 1 mistake\n  backlog is 0, but must be at least 1\n",
+        ),
+    ] {
+        assert_eq!(Probe::start(role).last_words(), (End::Exited(status.into()), words.into()), "{role}");
+    }
+}
+
+#[test]
+fn a_kick_of_a_host_that_hangs_names_the_service() {
+    let (end, words) = Probe::ready("hung-host").kick_to_death();
+    assert_eq!(end, End::Exited(exit::KICKED.into()), "{words}");
+    assert!(words.starts_with("kicked: service `only` hangs in connect: last heartbeat "), "{words}");
+}
+
+#[test]
+fn a_host_that_hangs_while_stopping_dies_at_the_second_signal() {
+    let mut probe = Probe::ready("host-that-hangs-in-stop");
+    probe.signal(Signal::TERM);
+    assert_eq!(probe.line(), "ready", "it hangs in stop");
+    probe.signal(Signal::INT);
+    assert_eq!(probe.last_words(), (End::Killed(Signal::INT.as_raw()), String::new()));
+}
+
+#[test]
+fn a_host_that_runs_by_turns_leaves_the_signals_alone() {
+    for signal in [Signal::USR1, Signal::TERM] {
+        let mut probe = Probe::ready("hung-in-its-turns");
+        probe.signal(signal);
+        assert_eq!(probe.last_words(), (End::Killed(signal.as_raw()), String::new()));
+    }
+}
+
+#[test]
+fn turns_end_by_themselves() {
+    let app = || App::new("turns").poll_period(host_core::time::Duration::ZERO);
+    for turns in [1, 100] {
+        host_sys::run_turns(app(), turns).unwrap();
+    }
+}

@@ -1,0 +1,130 @@
+//! A child process in a role, which never outlives its test.
+
+use crate::PATIENCE;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+pub(crate) struct Probe {
+    child: Child,
+}
+
+/// How a probe ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Exited(i32),
+    Killed(i32),
+}
+
+impl Probe {
+    /// Starts a probe and waits until it says that it is ready.
+    pub(crate) fn ready(role: &str) -> Self {
+        let mut probe = Self::start(role);
+        assert_eq!(probe.line(), "ready");
+        probe
+    }
+
+    /// Starts a probe.
+    pub(crate) fn start(role: &str) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_host-sys-probe"))
+            .arg(role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    /// The next line that it says.
+    pub(crate) fn line(&mut self) -> String {
+        self.line_within(PATIENCE).expect("a line in time")
+    }
+
+    /// The next line that it says, if it says one by then.
+    pub(crate) fn line_within(&mut self, patience: Duration) -> Option<String> {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let mut line = Vec::new();
+        loop {
+            if !readable(stdout.as_fd(), patience) {
+                return None;
+            }
+            let mut byte = [0];
+            assert_eq!(stdout.read(&mut byte).unwrap(), 1, "it ended before a line was full");
+            if byte == *b"\n" {
+                return Some(String::from_utf8(line).unwrap());
+            }
+            line.push(byte[0]);
+        }
+    }
+
+    /// Kicks it until it has ended: for one whose heartbeat has yet to grow old.
+    pub(crate) fn kick_to_death(&mut self) -> (End, String) {
+        let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        let kicks = PATIENCE.as_millis() / 20;
+        let died = (0..kicks).any(|_| {
+            self.signal(Signal::USR1);
+            readable(pidfd.as_fd(), Duration::from_millis(20))
+        });
+        assert!(died, "it survived {kicks} kicks");
+        self.last_words()
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Stops reading what it says on standard error.
+    pub(crate) fn leave_stderr(&mut self) {
+        drop(self.child.stderr.take());
+    }
+
+    /// Waits until it has ended, without reading what it said.
+    pub(crate) fn end(&mut self) -> End {
+        let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        assert!(readable(pidfd.as_fd(), PATIENCE), "it is still alive");
+        how(self.child.wait().unwrap())
+    }
+
+    /// Waits until it has ended, and tells what it said on standard error.
+    pub(crate) fn last_words(&mut self) -> (End, String) {
+        let end = self.end();
+        let mut words = String::new();
+        self.child.stderr.as_mut().unwrap().read_to_string(&mut words).unwrap();
+        (end, words)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+/// No probe is left behind, whichever way its test ends.
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn how(status: ExitStatus) -> End {
+    match status.code() {
+        Some(code) => End::Exited(code),
+        None => End::Killed(status.signal().expect("exited or killed")),
+    }
+}
+
+fn readable(fd: BorrowedFd<'_>, patience: Duration) -> bool {
+    let timeout = Timespec::try_from(patience).unwrap();
+    poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).unwrap() > 0
+}
