@@ -7,15 +7,23 @@
 //! | `HOST_SEED` | run this one seed; decimal, or hexadecimal after `0x` | – |
 //! | `HOST_SEEDS` | run so many seeds | 25 |
 //! | `HOST_SEEDS_FROM` | the first of them; CI passes a fresh one each commit | 0 |
+//! | `HOST_RUN_SECONDS` | a run that takes longer, by a real clock, is ended with its seed | 120 |
 //! | `HOST_TWIN` | `1`: run each seed twice and compare | off |
+
+mod watchdog;
 
 use host_sim::{Choices, Pool, Sim, Violation, violation_of};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+use watchdog::Watchdog;
 
 /// How many seeds a check runs by default: enough to meet each class of fault a dozen times, and short
 /// enough that nobody is tempted to switch it off.
 pub const SEEDS: u64 = 25;
+
+/// How long a run may take by a real clock: a thousand times what most take.
+pub const RUN_MAX: Duration = Duration::from_secs(120);
 
 /// How many lines of the timeline a report shows.
 const TIMELINE_LINES: usize = 40;
@@ -93,6 +101,8 @@ pub struct Plan {
     pub count: u64,
     /// Run each twice and compare.
     pub twin: bool,
+    /// How long a run may take by a real clock.
+    pub run_max: Duration,
 }
 
 impl Plan {
@@ -116,25 +126,28 @@ impl Plan {
             parsed.map(Some).map_err(wrong)
         };
         let twin = number("HOST_TWIN")?.is_some_and(|twin| twin != 0);
+        let run_max = number("HOST_RUN_SECONDS")?.map_or(RUN_MAX, Duration::from_secs);
         if let Some(first) = number("HOST_SEED")? {
-            return Ok(Self { first, count: 1, twin });
+            return Ok(Self { first, count: 1, twin, run_max });
         }
         let first = number("HOST_SEEDS_FROM")?.unwrap_or(0);
         let count = number("HOST_SEEDS")?.unwrap_or(SEEDS);
         if count == 0 {
             return Err("HOST_SEEDS is 0, but must be at least 1: no seed would test nothing".to_owned());
         }
-        Ok(Self { first, count, twin })
+        Ok(Self { first, count, twin, run_max })
     }
 }
 
 /// Runs `scenario` for each seed of `plan`; the first failure, if there is one.
 pub fn search(site: Site, plan: Plan, scenario: impl Fn(&mut Sim)) -> Option<Report> {
     let pool = Pool::default();
+    let watchdog = Watchdog::start(site, plan.run_max, &pool);
     (0..plan.count).find_map(|index| {
         let seed = plan.first.wrapping_add(index);
         // Before the run, so that one that never ends can be found.
         let_know(&format!("seed {seed} of {}", site.test()));
+        watchdog.begin(seed);
         if plan.twin { twin(site, seed, &pool, &scenario) } else { once(site, seed, &pool, &scenario).err() }
     })
 }
@@ -256,12 +269,22 @@ mod tests {
 
     #[test]
     fn the_environment_says_which_seeds_to_run() {
-        let rows: [(&[(&str, &str)], _); 5] = [
-            (&[], Plan { first: 0, count: SEEDS, twin: false }),
-            (&[("HOST_SEED", "0xff")], Plan { first: 255, count: 1, twin: false }),
-            (&[("HOST_SEED", "7"), ("HOST_SEEDS", "9")], Plan { first: 7, count: 1, twin: false }),
-            (&[("HOST_SEEDS", "9"), ("HOST_SEEDS_FROM", "100")], Plan { first: 100, count: 9, twin: false }),
-            (&[("HOST_TWIN", "1")], Plan { first: 0, count: SEEDS, twin: true }),
+        let rows: [(&[(&str, &str)], _); 6] = [
+            (&[], Plan { first: 0, count: SEEDS, twin: false, run_max: RUN_MAX }),
+            (&[("HOST_SEED", "0xff")], Plan { first: 255, count: 1, twin: false, run_max: RUN_MAX }),
+            (
+                &[("HOST_SEED", "7"), ("HOST_SEEDS", "9")],
+                Plan { first: 7, count: 1, twin: false, run_max: RUN_MAX },
+            ),
+            (
+                &[("HOST_SEEDS", "9"), ("HOST_SEEDS_FROM", "100")],
+                Plan { first: 100, count: 9, twin: false, run_max: RUN_MAX },
+            ),
+            (
+                &[("HOST_RUN_SECONDS", "3")],
+                Plan { first: 0, count: SEEDS, twin: false, run_max: Duration::from_secs(3) },
+            ),
+            (&[("HOST_TWIN", "1")], Plan { first: 0, count: SEEDS, twin: true, run_max: RUN_MAX }),
         ];
         for (variables, expected) in rows {
             assert_eq!(plan(variables), Ok(expected), "{variables:?}");

@@ -1,7 +1,7 @@
 //! What `check!` promises: a bug is found, told, and replayed by the printed line. And for each rule, a
 //! run that breaks it.
 
-use harness::check::{Plan, Report, Site, search};
+use harness::check::{Plan, RUN_MAX, Report, Site, search};
 use harness::{Faults, Sim, site};
 use host_core::{App, Connected, Context, Hosted, Listener, Ready, Result, Service};
 use std::process::Command;
@@ -35,7 +35,7 @@ fn shell(line: &str) -> (String, bool) {
 
 #[test]
 fn a_planted_bug_is_found_and_the_printed_line_replays_it_with_the_same_hash() {
-    let (found, passed) = shell("HOST_SEEDS=50 cargo test -q -p harness --test planted");
+    let (found, passed) = shell("HOST_SEEDS=50 cargo test -q -p harness --test planted replies");
     assert!(!passed, "the bug was not found:\n{found}");
     assert!(found.contains("test: what the test itself demands holds"), "{found}");
     assert!(found.contains("the last 40 events:"), "{found}");
@@ -45,6 +45,13 @@ fn a_planted_bug_is_found_and_the_printed_line_replays_it_with_the_same_hash() {
     let (again, passed) = shell(&line);
     assert!(!passed, "the replay passed:\n{again}");
     assert_eq!(story(&again), (seen, hash, line), "the same story:\n{again}");
+}
+
+#[test]
+fn a_process_that_computes_for_ever_is_ended_by_a_real_clock_with_its_seed() {
+    let (told, passed) = shell("HOST_RUN_SECONDS=1 cargo test -q -p harness --test planted computes");
+    assert!(!passed, "it came back:\n{told}");
+    assert!(told.contains("seed 0 has run for 1s. Process number 0 was the last to go on"), "{told}");
 }
 
 /// A service of which each callback is a function.
@@ -77,7 +84,7 @@ fn find(plan: Plan, scenario: impl Fn(&mut Sim)) -> Report {
     search(site, plan, scenario).expect("the rule is broken")
 }
 
-const ONCE: Plan = Plan { first: 0, count: 1, twin: false };
+const ONCE: Plan = Plan { first: 0, count: 1, twin: false, run_max: RUN_MAX };
 const TWICE: Plan = Plan { twin: true, ..ONCE };
 
 /// Opens the door and leaves whoever comes standing there.

@@ -17,11 +17,21 @@ use host_core::time::{Duration, Instant};
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What carries over from run to run, for speed alone.
+/// What carries over from run to run: for speed, and to be watched.
 #[derive(Clone, Default)]
 pub struct Pool {
     stacks: Rc<RefCell<Stacks>>,
+    running: Arc<AtomicU32>,
+}
+
+impl Pool {
+    /// The number of the process that last went on: for a watchdog in another thread.
+    pub fn running(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.running)
+    }
 }
 
 impl fmt::Debug for Pool {
@@ -294,6 +304,7 @@ impl Sim {
             Happening::Run { pid, turn } => {
                 if kernel.may_run(pid, turn) {
                     drop(kernel);
+                    self.pool.running.store(pid, Ordering::Relaxed);
                     let body = self.bodies[pid as usize].as_mut().expect("only a live process has a turn");
                     body.resume();
                 }

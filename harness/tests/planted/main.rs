@@ -1,4 +1,5 @@
-//! A bug on purpose: a service that loses the rest of a reply on a short write.
+//! Bugs on purpose: a service that loses the rest of a reply on a short write, and one that never comes
+//! back.
 //!
 //! Not among the tests that run by default. `finding` runs it and expects it to fail.
 
@@ -59,5 +60,27 @@ fn replies_are_whole() {
         sim.heal_and_settle();
         // Short writes and slow networks are no reason for a reply to be missing.
         assert_eq!(clients.errors(), [], "every reply is whole");
+    });
+}
+
+struct Endless;
+
+impl Service for Endless {
+    fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        Ok(())
+    }
+}
+
+#[test]
+fn computes_for_ever() {
+    check!(|sim| {
+        sim.host(|| App::new("endless").service(Endless));
+        sim.run_for(Duration::from_secs(1));
     });
 }
