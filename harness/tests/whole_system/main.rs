@@ -2,4 +2,6 @@
 
 mod clocks;
 mod echo;
+mod faults;
+mod idle;
 mod reconnect;
