@@ -137,7 +137,10 @@ impl fmt::Display for Fault {
 /// All that will go wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
+    /// In the order in which they were planned; kept after they were healed, for the report.
     faults: Vec<Fault>,
+    /// So many of them do nothing any more.
+    healed: usize,
     /// How many of each class took effect.
     pub(crate) struck: [u32; Class::ALL.len()],
     /// The swarm's decision; taken once a run.
@@ -212,6 +215,9 @@ impl Kernel {
     /// A planned fault begins or ends.
     pub(crate) fn strike(&mut self, index: usize, begins: bool) {
         let Some(fault) = self.plan.faults.get(index).copied() else { return };
+        if index < self.plan.healed {
+            return;
+        }
         let Fault { class, lasts, target, .. } = fault;
         self.record_world(Kind::Fault, class as u64, u64::from(begins));
         self.plan.struck[class as usize] += u32::from(begins);
@@ -258,7 +264,7 @@ impl Kernel {
     /// The end of all faults. Those that were silent stay silent, and a hung host stays hung until the
     /// operator kicks it.
     pub(crate) fn heal(&mut self) {
-        self.plan.faults.clear();
+        self.plan.healed = self.plan.faults.len();
         self.faults = Faults::none();
         self.plan.enabled = Some(Faults::none());
         self.laid = Laid::default();

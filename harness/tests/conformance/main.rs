@@ -389,8 +389,12 @@ fn both_ends_know_their_addresses() {
             (world.sys.local_address(end).expect("bound"), world.sys.peer_address(end).expect("connected"))
         });
         assert_eq!(asked, (accepted.1, accepted.0));
-        let (listener, _) = world.listen(1);
+        let (listener, address) = world.listen(0);
         assert_eq!(world.sys.peer_address(listener), Err(Errno::NOTCONN));
+        // A queue for none holds one; the next connection does not stand yet.
+        world.connect(address).expect("there is room");
+        let waiting = world.sys.connect(address).expect("it begins");
+        assert_eq!(world.sys.peer_address(waiting), Err(Errno::NOTCONN));
     });
 }
 

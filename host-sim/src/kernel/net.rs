@@ -347,7 +347,8 @@ impl Kernel {
             Some(Object::Listener(listener)) => Ok((self.net.listeners[listener as usize].address, None)),
             Some(Object::Conn { conn, side }) => {
                 let addresses = self.net.conns[conn as usize].addresses;
-                Ok((addresses[side as usize], Some(addresses[1 - side as usize])))
+                let stands = self.net.end(conn, side).state == State::Established;
+                Ok((addresses[side as usize], stands.then_some(addresses[1 - side as usize])))
             }
             Some(Object::Signals) => Err(Errno::NOTSOCK),
             None => Err(Errno::BADF),
