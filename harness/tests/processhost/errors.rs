@@ -44,10 +44,8 @@ fn run(
 }
 
 fn service_error(error: RunError) -> ServiceError {
-    match error {
-        RunError::Service(failure) => failure,
-        other => panic!("not a service's error: {other}"),
-    }
+    let RunError::Service(failure) = error else { panic!("not a service's error: {error}") };
+    failure
 }
 
 #[test]
@@ -84,7 +82,7 @@ fn an_error_in_prepare_takes_the_same_path() {
     in_both_worlds(|world| {
         let (told, _, ended) = run(world, |pair, when, _| match when {
             When::Connect => pair.open(),
-            _ => Err(Mine(5).into()),
+            When::Prepare | When::Receive | When::Stop => Err(Mine(5).into()),
         });
         assert_eq!(told, ["service `failing` failed in prepare: my error number 5"]);
         assert_eq!(service_error(ended).downcast_ref(), Some(&Mine(5)));
@@ -96,7 +94,7 @@ fn a_panic_takes_the_same_path_as_an_error_that_says_so() {
     in_both_worlds(|world| {
         let (told, _, ended) = run(world, |pair, when, _| match when {
             When::Connect => pair.open(),
-            _ => panic!("on purpose"),
+            When::Prepare | When::Receive | When::Stop => panic!("on purpose"),
         });
         assert_eq!(told, ["service `failing` failed in prepare: panicked: on purpose"]);
         assert!(matches!(service_error(ended).cause, Cause::Panicked(_)));
@@ -122,10 +120,8 @@ fn every_mistake_of_a_description_is_listed_and_nothing_stays_open() {
         let ended = world.run_turns(1, || {
             app(&["fine"]).listen("elsewhere", "192.0.2.1:1").listen("unreadable", "nowhere").burst(0)
         });
-        let error = match ended.expect_err("it cannot start") {
-            RunError::Config(error) => error,
-            other => panic!("not a mistake in the description: {other}"),
-        };
+        let ended = ended.expect_err("it cannot start");
+        let RunError::Config(error) = ended else { panic!("not a mistake in the description: {ended}") };
         let fields: Vec<_> = error.mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
         assert_eq!(fields, ["burst", "listen `unreadable`", "listen `elsewhere`"], "{error}");
         assert!(error.to_string().contains("192.0.2.1:1, but cannot be bound: "), "{error}");
