@@ -185,9 +185,10 @@ impl Link {
     }
 
     /// Connected, or not: which of the two is asked here.
-    fn stand(&mut self, stream: Stream) -> Result<(), LinkError> {
-        if let Some(errno) = stream.take_error()? {
-            return Err(errno.into());
+    fn stand(&mut self, mut stream: Stream) -> Result<(), LinkError> {
+        if !stream.finish_connect()? {
+            self.state = State::Connecting(stream);
+            return Ok(());
         }
         let mut wire = Wire::new(stream);
         wire.settle(true, true)?;

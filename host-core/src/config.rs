@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn each_wrong_setting_is_named_with_value_and_remedy() {
-        let rows: [(fn(&mut HostConfig), &str); 7] = [
+        type Change = fn(&mut HostConfig);
+        let rows: [(Change, &str); 7] = [
             (
                 |c| c.heartbeat_threshold = Duration::ZERO,
                 "heartbeat_threshold is 0 ms, but must be longer than zero",

@@ -195,14 +195,18 @@ impl Driver {
             }
             Action::Watch { socket, interest } => self.watch(socket, interest),
             Action::Unwatch { socket } => {
-                if let Some(socket) = self.shared.registry.find(socket) {
-                    if socket.watched.replace(false) {
-                        // It can only fail because it is not registered, which is what was ordered.
-                        let _ = self.shared.sys.poll_delete(socket.handle);
-                    }
+                if let Some(socket) = self.shared.registry.find(socket)
+                    && socket.watched.replace(false)
+                {
+                    // It can only fail because it is not registered, which is what was ordered.
+                    let _ = self.shared.sys.poll_delete(socket.handle);
                 }
             }
-            Action::Look => self.poll(Some(Instant::ZERO)),
+            Action::Look => {
+                // A host that never waits is alive, too, even if it has nothing to call.
+                self.shared.sys.beat(self.shared.now, Site::Loop);
+                self.poll(Some(Instant::ZERO));
+            }
             Action::EndOnNextSignal => {
                 if let Err(errno) = self.shared.sys.signals_end_process(&[Signal::Int, Signal::Term]) {
                     self.shared.registry.tell(Event::SystemFailed { call: "sigaction", errno });
@@ -212,7 +216,9 @@ impl Driver {
             Action::CloseService { service } => self.close_service(service),
             Action::Tell { service, notice } => {
                 let name = service.map(|service| Rc::clone(&self.shared.names[service.index()]));
-                let cause = self.cause.take();
+                // Other notices of the same callback may come before that of its failure.
+                let is_failure = matches!(notice, Notice::ConnectFailed { .. });
+                let cause = if is_failure { self.cause.take() } else { None };
                 let error: Option<&dyn core::error::Error> = match &cause {
                     Some(Cause::Returned(error)) => Some(&**error),
                     Some(Cause::Panicked(panic)) => Some(panic),
@@ -266,13 +272,13 @@ impl Driver {
     fn watch(&mut self, id: SocketId, interest: Interest) {
         let Some(socket) = self.shared.registry.find(id) else { return };
         let sys = &self.shared.sys;
-        let answer = if socket.watched.replace(true) {
+        let answer = if socket.watched.get() {
+            // It stays registered if this fails.
             sys.poll_modify(socket.handle, id.key(), interest)
         } else {
-            sys.poll_add(socket.handle, id.key(), interest)
+            sys.poll_add(socket.handle, id.key(), interest).inspect(|()| socket.watched.set(true))
         };
         if let Err(errno) = answer {
-            socket.watched.set(false);
             self.shared.registry.tell(Event::WatchFailed { socket: id, errno });
         }
     }
@@ -386,6 +392,12 @@ impl Driver {
     }
 
     fn finish(mut self, ending: Ending) -> Result<(), RunError> {
+        // The host ended before it heard of these.
+        for index in 0..self.services.len() {
+            if self.services[index].is_some() {
+                self.close_service(ServiceId::new(index as u32));
+            }
+        }
         let sys = &self.shared.sys;
         disarm_signals(&**sys, self.signals);
         close_listeners(&**sys, &self.shared.listeners);

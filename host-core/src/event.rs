@@ -55,6 +55,8 @@ pub enum Event {
     ReconnectAsked {
         /// The service.
         service: ServiceId,
+        /// A try has failed: `connect` is called when the service's policy says, not in the next turn.
+        failed: bool,
     },
     /// A callback came back.
     Returned {

@@ -50,7 +50,9 @@ impl Host {
             Event::InterestChanged { socket, interest } => turns.interest_changed(socket, interest, orders),
             Event::Closed { socket } => turns.closed(config, now, random, socket),
             Event::WakeAsked { service, at } => turns.wake_asked(service, at),
-            Event::ReconnectAsked { service } => turns.reconnect_asked(service),
+            Event::ReconnectAsked { service, failed } => {
+                turns.reconnect_asked(config, now, random, service, failed);
+            }
             Event::Returned { service, callback, outcome } => {
                 turns.returned(config, now, random, service, callback, outcome, orders);
             }

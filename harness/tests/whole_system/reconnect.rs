@@ -2,7 +2,7 @@
 
 use crate::echo::Echo;
 use harness::{Faults, check};
-use host_core::sys::{Errno, Interest};
+use host_core::sys::Errno;
 use host_core::{App, Connected, Context, Hosted, Ready, Reconnect, Result, Service, Stream};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,9 +24,7 @@ impl Caller {
     fn serve(&mut self) -> Result<(), Errno> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         if !self.stands {
-            stream.take_error()?.map_or(Ok(()), Err)?;
-            stream.set_interest(Interest::READ);
-            self.stands = true;
+            self.stands = stream.finish_connect()?;
             return Ok(());
         }
         let mut buffer = [0; WORD.len()];

@@ -57,7 +57,8 @@ impl Context<'_> {
         Ok(Listener::new(self.shared.registry.open(named.handle, self.service, Interest::READ, true)))
     }
 
-    /// Where the listener `name` is bound; with port 0 asked for, the port that the kernel chose.
+    /// Where the listener `name` is bound; with port 0 asked for, the port that the kernel chose. Bound to
+    /// an unspecified address (`0.0.0.0`), that is what it says, and not an address to connect to.
     pub fn listener_address(&self, name: &str) -> Option<SocketAddr> {
         self.shared.listeners.iter().find(|listener| listener.name == name).map(|listener| listener.address)
     }
@@ -83,7 +84,7 @@ impl Context<'_> {
     }
 
     /// Begins to connect, without waiting. The socket is reported writable when the connection stands
-    /// or has failed: ask [`Stream::take_error`] which, then declare [`Interest::READ`].
+    /// or has failed: [`Stream::finish_connect`] tells which.
     ///
     /// # Errors
     /// What socket(2) or connect(2) answer at once.
@@ -103,8 +104,17 @@ impl Context<'_> {
     }
 
     /// Calls this service's `connect` in the next turn, although it has sockets.
+    ///
+    /// The sockets are still served until then; `prepare` is called again after `connect` stands.
     pub fn reconnect(&mut self) {
-        self.shared.registry.tell(Event::ReconnectAsked { service: self.service });
+        self.shared.registry.tell(Event::ReconnectAsked { service: self.service, failed: false });
+    }
+
+    /// As [`reconnect`](Self::reconnect), after a try that has failed: `connect` is called when the
+    /// service's [`Reconnect`](crate::Reconnect) policy says. For a service that keeps other sockets
+    /// while one connection of it is made again.
+    pub fn reconnect_later(&mut self) {
+        self.shared.registry.tell(Event::ReconnectAsked { service: self.service, failed: true });
     }
 
     /// Adds a service to the running host; its `connect` is called in the next turn.

@@ -62,10 +62,10 @@ impl Socket {
 
     /// Wants to be told something else from here on.
     pub(crate) fn set_interest(&self, interest: Interest) {
-        if self.interest.replace(interest) != interest {
-            if let Some(registry) = self.registry.upgrade() {
-                registry.tell(Event::InterestChanged { socket: self.id, interest });
-            }
+        if self.interest.replace(interest) != interest
+            && let Some(registry) = self.registry.upgrade()
+        {
+            registry.tell(Event::InterestChanged { socket: self.id, interest });
         }
     }
 

@@ -147,8 +147,27 @@ impl Stream {
         self.socket.interest.get()
     }
 
-    /// The pending error of the socket, cleared by asking (SO_ERROR): how a connection that was begun
-    /// with [`Context::start_connect`](crate::driver::Context::start_connect) ended.
+    /// How a connection that was begun with [`Context::start_connect`](crate::driver::Context::start_connect)
+    /// ended: `true` if it stands, and is watched for reading from here on; `false` if that is not
+    /// decided yet.
+    ///
+    /// # Errors
+    /// Why it failed, such as [`Errno::CONNREFUSED`].
+    pub fn finish_connect(&mut self) -> Result<bool, Errno> {
+        if let Some(errno) = self.take_error()? {
+            return Err(errno);
+        }
+        match self.peer_address() {
+            Ok(_) => {
+                self.set_interest(Interest::READ);
+                Ok(true)
+            }
+            Err(Errno::NOTCONN) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The pending error of the socket, cleared by asking (SO_ERROR).
     ///
     /// # Errors
     /// [`Errno::BADF`] if the host closed it.

@@ -93,6 +93,18 @@ mod tests {
     }
 
     #[test]
+    fn half_of_a_delay_can_be_taken_away_exactly_and_all_of_it_never() {
+        let mut random = Random::new(1);
+        for (nanos, least) in [(1, 1), (2, 1), (3, 2), (4, 2)] {
+            let delay = Duration::from_nanos(nanos);
+            let delays: alloc::collections::BTreeSet<_> =
+                (0..100).map(|_| Reconnect::backoff(delay, delay).delay(1, &mut random).unwrap()).collect();
+            let expected = (least..=nanos).map(Duration::from_nanos).collect();
+            assert_eq!(delays, expected, "{nanos} ns");
+        }
+    }
+
+    #[test]
     fn each_turn_has_no_delay() {
         assert_eq!(Reconnect::EachTurn.delay(9, &mut Random::new(0)), None);
     }

@@ -28,6 +28,8 @@ pub(crate) struct Member {
     reconnect: Reconnect,
     /// Its policy.
     pub(crate) on_connect_error: OnConnectError,
+    /// How many times `connect` was called.
+    pub(crate) connects: u32,
     /// How many tries in a row did not connect, or connected and ended before anything came through.
     pub(crate) attempt: u32,
     /// Something came through since the last connect, so that the next one is no retry.
@@ -63,6 +65,7 @@ impl Roster {
             phase: Phase::Unconnected,
             reconnect,
             on_connect_error,
+            connects: 0,
             attempt: 0,
             proved: false,
             lost: false,
@@ -88,6 +91,14 @@ impl Roster {
         if !member.due {
             member.due = true;
             self.due.push(service);
+        }
+    }
+
+    /// Nothing of this service is due in the next turn.
+    pub(crate) fn unmark_due(&mut self, service: ServiceId) {
+        let member = &mut self.members[service.index()];
+        if core::mem::take(&mut member.due) {
+            self.due.retain(|due| *due != service);
         }
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Socket {
     id: SocketId,
     /// Whose it is.
     pub(crate) service: ServiceId,
+    /// Which `connect` of its service opened it, from 1; 0 if none did.
+    pub(crate) connect: u32,
     /// What its service wants to be told.
     pub(crate) interest: Interest,
     /// What the poller was told to report.
@@ -60,7 +62,7 @@ impl Sockets {
     }
 
     /// A socket was opened.
-    pub(crate) fn open(&mut self, id: SocketId, service: ServiceId, interest: Interest) {
+    pub(crate) fn open(&mut self, id: SocketId, service: ServiceId, interest: Interest, connect: u32) {
         let seat = id.index();
         if self.seats.len() <= seat {
             self.seats.resize_with(seat + 1, || None);
@@ -69,6 +71,7 @@ impl Sockets {
         self.seats[seat] = Some(Socket {
             id,
             service,
+            connect,
             interest,
             armed: Interest::NONE,
             ready: None,
@@ -183,7 +186,7 @@ mod tests {
         let mut sockets = Sockets::default();
         sockets.add_service();
         for seat in 0..count {
-            sockets.open(id(seat), S, Interest::READ);
+            sockets.open(id(seat), S, Interest::READ, 1);
         }
         sockets
     }
@@ -205,7 +208,7 @@ mod tests {
         assert_eq!(sockets.close(id(0)), Some(S));
         assert_eq!(sockets.mark_ready(id(0), READABLE), None);
         assert_eq!(sockets.close(id(0)), None);
-        sockets.open(SocketId::new(0, 1), S, Interest::READ);
+        sockets.open(SocketId::new(0, 1), S, Interest::READ, 1);
         assert_eq!(sockets.mark_ready(id(0), READABLE), None, "the next one in the seat is another");
         assert_eq!(sockets.mark_ready(SocketId::new(0, 1), READABLE), Some(S));
         assert_eq!(sockets.mark_ready(SocketId::new(9, 0), READABLE), None);

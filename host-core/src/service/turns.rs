@@ -54,10 +54,20 @@ enum Step {
 struct Call {
     service: ServiceId,
     callback: Callback,
-    /// Of a `receive`: the socket, and whether its peer had ended.
-    served: Option<(SocketId, bool)>,
+    /// Of a `receive`: what it is called for.
+    served: Option<Served>,
     /// Of a `connect`: while it was out, its service asked to be connected once more.
     again: bool,
+}
+
+/// The socket that a `receive` is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Served {
+    socket: SocketId,
+    /// Its peer had ended.
+    ended: bool,
+    /// It was opened by the latest `connect`: what comes through it proves that connect.
+    proves: bool,
 }
 
 /// The machine that hosts services.
@@ -128,7 +138,9 @@ impl Turns {
         interest: Interest,
         orders: &mut Orders,
     ) {
-        self.sockets.open(socket, service, interest);
+        let connecting = matches!(&self.step, Step::Calling(call) if call.service == service && call.callback == Callback::Connect);
+        let connect = if connecting { self.roster.member(service).connects } else { 0 };
+        self.sockets.open(socket, service, interest, connect);
         self.arm(socket, orders);
     }
 
@@ -177,15 +189,26 @@ impl Turns {
         }
     }
 
-    pub(crate) fn reconnect_asked(&mut self, service: ServiceId) {
-        let member = self.roster.member(service);
-        if member.phase != Phase::Closed {
-            member.phase = Phase::Unconnected;
+    pub(crate) fn reconnect_asked(
+        &mut self,
+        config: &HostConfig,
+        now: Instant,
+        random: &mut Random,
+        service: ServiceId,
+        failed: bool,
+    ) {
+        if self.roster.phase(service) == Phase::Closed {
+            return;
+        }
+        if failed {
+            self.try_again(config, now, random, service);
+        } else {
+            self.roster.member(service).phase = Phase::Unconnected;
             self.hurry = true;
             self.roster.mark_due(service);
-            if let Step::Calling(call) = &mut self.step {
-                call.again |= call.service == service && call.callback == Callback::Connect;
-            }
+        }
+        if let Step::Calling(call) = &mut self.step {
+            call.again |= call.service == service && call.callback == Callback::Connect;
         }
     }
 
@@ -256,6 +279,7 @@ impl Turns {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one fact and its three parts, and what a decision needs")]
     pub(crate) fn returned(
         &mut self,
         config: &HostConfig,
@@ -309,11 +333,11 @@ impl Turns {
                 return;
             }
             (Callback::Receive, Outcome::Done(activity)) => {
-                if let Some((socket, ended)) = served {
-                    if let Some(why) = self.judge(config, now, service, socket, ended, activity, orders) {
-                        self.fail(service, callback, why, orders);
-                        return;
-                    }
+                if let Some(served) = served
+                    && let Some(why) = self.judge(config, now, service, served, activity, orders)
+                {
+                    self.fail(service, callback, why, orders);
+                    return;
                 }
                 self.after_own_call(config, now, random, service);
                 if self.roster.phase(service) == Phase::Connected {
@@ -323,10 +347,10 @@ impl Turns {
                 return;
             }
             (Callback::Prepare, Outcome::Done(_)) => {
-                self.roster.member(service).phase = match self.roster.phase(service) {
-                    Phase::Connected => Phase::Prepared,
-                    other => other,
-                };
+                let member = self.roster.member(service);
+                if member.phase == Phase::Connected {
+                    member.phase = Phase::Prepared;
+                }
                 self.settle(config, now, random, service);
             }
             (Callback::Wake, Outcome::Done(_)) => {
@@ -447,7 +471,9 @@ impl Turns {
             (Some(last), count) if last == service => (Some(service), count + 1),
             _ => (Some(service), 1),
         };
-        let served = Some((socket, readiness.ended));
+        let connects = self.roster.member(service).connects;
+        let proves = self.sockets.find(socket).is_some_and(|socket| socket.connect == connects);
+        let served = Some(Served { socket, ended: readiness.ended, proves });
         self.step = Step::Calling(Call { service, callback: Callback::Receive, served, again: false });
         orders.push_back(Action::Receive { service, socket, readiness });
     }
@@ -457,6 +483,7 @@ impl Turns {
             let member = self.roster.member(service);
             member.lost = false;
             member.proved = false;
+            member.connects += 1;
             self.timers.clear(Timer::Reconnect(service));
         }
         self.step = Step::Calling(Call { service, callback, served: None, again: false });
@@ -509,7 +536,12 @@ impl Turns {
         member.phase = Phase::Unconnected;
         let delay = member.failed_try(random);
         match delay {
-            Some(delay) => self.timers.set(Timer::Reconnect(service), now + delay),
+            Some(delay) => {
+                self.timers.set(Timer::Reconnect(service), now + delay);
+                // Its prepare may have been due; its connect is not.
+                self.roster.unmark_due(service);
+                self.todo.retain(|due| *due != service);
+            }
             None => {
                 self.roster.mark_due(service);
                 if config.poll_period.is_none() {
@@ -522,18 +554,17 @@ impl Turns {
     }
 
     /// What a `receive` did with its socket; `Some` if it must not go on like this.
-    #[expect(clippy::too_many_arguments, reason = "one call, and each is a fact of its own")]
     fn judge(
         &mut self,
         config: &HostConfig,
         now: Instant,
         service: ServiceId,
-        id: SocketId,
-        ended: bool,
+        served: Served,
         activity: Activity,
         orders: &mut Orders,
     ) -> Option<Why> {
-        if activity == Activity::Progress {
+        let Served { socket: id, ended, proves } = served;
+        if activity == Activity::Progress && proves {
             let member = self.roster.member(service);
             member.proved = true;
             member.attempt = 0;
@@ -712,5 +743,121 @@ impl Turns {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Duration;
+
+    const A: ServiceId = ServiceId::new(0);
+    const B: ServiceId = ServiceId::new(1);
+    const S: SocketId = SocketId::new(0, 0);
+    const READABLE: Readiness = Readiness { readable: true, writable: false, ended: false };
+    const UNTIL: Instant = Instant::from_nanos(50);
+
+    /// Two services, the first with a socket, that wait until [`UNTIL`].
+    fn waiting() -> Turns {
+        let config = HostConfig { poll_period: Some(Duration::from_nanos(50)), ..HostConfig::default() };
+        let mut random = Random::new(0);
+        let (mut turns, mut orders) = (Turns::new(), Orders::new());
+        turns.added(Reconnect::EachTurn, OnConnectError::End, &mut orders);
+        turns.added(Reconnect::EachTurn, OnConnectError::End, &mut orders);
+        turns.started(&config, Instant::ZERO, None, &mut orders);
+        turns.opened(S, A, Interest::READ, &mut orders);
+        for (service, callback) in
+            [A, B].into_iter().flat_map(|id| [(id, Callback::Connect), (id, Callback::Prepare)])
+        {
+            let outcome = Outcome::Done(Activity::Progress);
+            turns.returned(&config, Instant::ZERO, &mut random, service, callback, outcome, &mut orders);
+        }
+        assert_eq!(turns.step, Step::Waiting { until: Some(UNTIL) });
+        turns
+    }
+
+    fn report(turns: &mut Turns) {
+        turns.sockets.mark_ready(S, READABLE);
+        turns.rotation.mark(A);
+    }
+
+    /// A name, what breaks the state, the sentence, and whether it holds in a wait only.
+    type Row = (&'static str, fn(&mut Turns), &'static str, bool);
+
+    #[test]
+    fn each_broken_invariant_is_found_and_named() {
+        let rows: [Row; 9] = [
+            (
+                "marked and not ready",
+                |turns| turns.rotation.mark(A),
+                "a service is marked ready if and only if one of its sockets is",
+                false,
+            ),
+            (
+                "ready and not marked",
+                |turns| {
+                    turns.sockets.mark_ready(S, READABLE);
+                },
+                "a service is marked ready if and only if one of its sockets is",
+                false,
+            ),
+            (
+                "a ready socket that went to another",
+                |turns| {
+                    report(turns);
+                    turns.sockets.find(S).unwrap().service = B;
+                },
+                "the count of ready sockets is their number",
+                false,
+            ),
+            (
+                "an open socket that went to another",
+                |turns| turns.sockets.find(S).unwrap().service = B,
+                "the count of open sockets is their number",
+                false,
+            ),
+            (
+                "a socket that is watched for something else",
+                |turns| turns.sockets.find(S).unwrap().armed = Interest::WRITE,
+                "the poller reports of each socket what is wanted of it",
+                false,
+            ),
+            ("a report that nobody serves", report, "nobody waits while a socket is ready", true),
+            ("a forgotten call", |turns| turns.todo.push(A), "nobody waits while a callback is due", true),
+            (
+                "a forgotten wake",
+                |turns| turns.wakes.push_back(B),
+                "nobody waits while a callback is due",
+                true,
+            ),
+            (
+                "a forgotten prepare",
+                |turns| turns.roster.member(B).phase = Phase::Connected,
+                "nobody waits before each service that has a connection is prepared",
+                true,
+            ),
+        ];
+        for (name, damage, sentence, only_in_a_wait) in rows {
+            let mut turns = waiting();
+            assert_eq!(turns.broken_invariant(Instant::ZERO), None, "{name}");
+            damage(&mut turns);
+            assert_eq!(turns.broken_invariant(Instant::ZERO), Some(sentence), "{name}");
+            for step in [Step::Looking, Step::Hearing { until: None }] {
+                turns.step = step;
+                let expected = (!only_in_a_wait).then_some(sentence);
+                assert_eq!(turns.broken_invariant(Instant::ZERO), expected, "{name}");
+            }
+            turns.step = Step::Ended;
+            assert_eq!(turns.broken_invariant(Instant::ZERO), None, "{name}: nothing is asked of the dead");
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_has_come_is_found_in_a_wait() {
+        let turns = waiting();
+        let sentence = "a deadline lies ahead of the moment that it was asked for";
+        assert_eq!(turns.broken_invariant(UNTIL - Duration::from_nanos(1)), None);
+        assert_eq!(turns.broken_invariant(UNTIL), Some(sentence));
+        assert_eq!(turns.broken_invariant(UNTIL + Duration::from_nanos(1)), Some(sentence));
     }
 }

@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(format!("{:?}", Errno::CONNRESET), "ECONNRESET");
         assert_eq!(format!("{}", Errno::from_raw(9999)), "system error number 9999");
         assert_eq!(format!("{:?}", Errno::from_raw(9999)), "Errno(9999)");
+        assert_eq!(Errno::from_raw(9999).raw(), 9999);
     }
 
     #[test]

@@ -32,7 +32,8 @@ fn ph_c2_an_error_is_notified_once_and_comes_out_of_run() {
     let sys = Fake::new();
     let a = Hooks::new(&sys, "a").prepare(|_, _| Err(Errno::PIPE.into()));
     let b = Hooks::new(&sys, "b");
-    let error = service_error(run(app(&sys).service(a.hosted()).service(b.hosted()), sys.clone(), Until::Turns(9)));
+    let error =
+        service_error(run(app(&sys).service(a.hosted()).service(b.hosted()), sys.clone(), Until::Turns(9)));
     assert_eq!((&*error.service, error.callback), ("a", Callback::Prepare));
     assert_eq!(error.downcast_ref(), Some(&Errno::PIPE));
     assert_eq!(
@@ -177,14 +178,15 @@ fn services_whose_stop_fails_are_notified_each_and_the_first_comes_out_of_run() 
 fn a_service_whose_drop_panics_is_told_and_its_sockets_are_closed() {
     let sys = Fake::new();
     let a = Hooks::new(&sys, "a").talks().dropped(|| panic!("not like this"));
-    run(app(&sys).service(a.hosted()).service(Hooks::new(&sys, "b").hosted()), sys.clone(), Until::Turns(1)).unwrap();
+    run(app(&sys).service(a.hosted()).service(Hooks::new(&sys, "b").hosted()), sys.clone(), Until::Turns(1))
+        .unwrap();
     assert_eq!(
         sys.lines(&["b: drop", "a: drop", "tell_failure", "close", "tell host stopped"]),
         [
             "b: drop",
             "a: drop",
-            "tell_failure service `a` failed in stop: panicked: not like this",
             "close h1",
+            "tell_failure service `a` failed in stop: panicked: not like this",
             "tell host stopped",
         ]
     );
@@ -211,6 +213,33 @@ fn a_socket_that_a_service_hid_is_closed_with_it() {
     let before = sys.record();
     drop(stream);
     assert_eq!(sys.record(), before, "it is closed once");
+}
+
+#[test]
+fn a_service_that_was_added_too_late_to_be_heard_of_is_dropped_with_the_others() {
+    let sys = Fake::new();
+    sys.fail("poll_add", Errno::NOSPC);
+    let inner = Rc::clone(&sys);
+    let a = Hooks::new(&sys, "a")
+        .connect(|held, cx| {
+            held.streams.push(cx.start_connect(address())?);
+            Ok(Connected::Yes)
+        })
+        // The host hears first that the socket cannot be watched, and ends.
+        .prepare(move |_, cx| Ok(cx.add(Hooks::new(&inner, "b").dropped(|| panic!("so soon?")).hosted())?));
+    let app = app(&sys).listen("web", "127.0.0.1:80").service(a.hosted());
+    let error = service_error(run(app, sys.clone(), Until::Turns(9)));
+    assert!(matches!(error.cause, Cause::NotWatched { errno: Errno::NOSPC }), "{error}");
+    assert_eq!(
+        sys.lines(&["a: drop", "b: ", "tell_failure service `b`", "close"]),
+        [
+            "a: drop",
+            "close h2",
+            "b: drop",
+            "tell_failure service `b` failed in stop: panicked: so soon?",
+            "close h1",
+        ]
+    );
 }
 
 #[test]

@@ -21,6 +21,8 @@ use std::rc::Rc;
 
 /// More waits than any test needs: a host that waits more often never ends.
 const WAITS_MAX: u32 = 200;
+/// And a record that is longer than this is that of a loop without any wait.
+const RECORD_MAX: usize = 10_000;
 
 /// What one wait of the poller answers.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub(crate) enum Report {
     Ready(Vec<u64>),
     /// This handle is ready for this.
     As(u64, Readiness),
+    /// This handle is ready, and it takes this long until that is read.
+    After(Duration, u64),
     /// A key that may be nobody's.
     Key(u64),
     /// Nothing came until the deadline.
@@ -78,7 +82,9 @@ impl Fake {
 
     /// Adds a line of a test's own to the record.
     pub(crate) fn note(&self, words: impl Into<String>) {
-        self.record.borrow_mut().push(words.into());
+        let mut record = self.record.borrow_mut();
+        assert!(record.len() < RECORD_MAX, "the host runs in circles");
+        record.push(words.into());
     }
 
     /// The whole record.
@@ -88,7 +94,12 @@ impl Fake {
 
     /// Those lines of the record that begin with one of `words`.
     pub(crate) fn lines(&self, words: &[&str]) -> Vec<String> {
-        self.record.borrow().iter().filter(|line| words.iter().any(|word| line.starts_with(word))).cloned().collect()
+        self.record
+            .borrow()
+            .iter()
+            .filter(|line| words.iter().any(|word| line.starts_with(word)))
+            .cloned()
+            .collect()
     }
 
     fn take(
@@ -231,19 +242,33 @@ impl Sys for Fake {
         self.keys.borrow_mut().remove(&handle).map(drop).ok_or(Errno::NOENT)
     }
 
-    fn poll_wait(&self, events: &mut Vec<PollEvent>, deadline: Option<Instant>) -> core::result::Result<(), Errno> {
+    fn poll_wait(
+        &self,
+        events: &mut Vec<PollEvent>,
+        deadline: Option<Instant>,
+    ) -> core::result::Result<(), Errno> {
         self.waits.set(self.waits.get() + 1);
         assert!(self.waits.get() < WAITS_MAX, "the host never ends");
         self.note(format!("wait {}", self.until(deadline)));
         let report = self.reports.borrow_mut().pop_front().unwrap_or(Report::Nothing);
         let event = |handle: u64, readiness| {
-            let key = *self.keys.borrow().get(&Handle::from_raw(handle)).expect("only what is registered is reported");
+            let key = *self
+                .keys
+                .borrow()
+                .get(&Handle::from_raw(handle))
+                .expect("only what is registered is reported");
             PollEvent { key, readiness }
         };
         events.clear();
         match report {
-            Report::Ready(handles) => events.extend(handles.into_iter().map(|handle| event(handle, READABLE))),
+            Report::Ready(handles) => {
+                events.extend(handles.into_iter().map(|handle| event(handle, READABLE)))
+            }
             Report::As(handle, readiness) => events.push(event(handle, readiness)),
+            Report::After(duration, handle) => {
+                self.now.set((self.now() + duration).as_nanos());
+                events.push(event(handle, READABLE));
+            }
             Report::Key(key) => events.push(PollEvent { key, readiness: READABLE }),
             Report::Nothing => {
                 let at = deadline.expect("a host that waits for ever is told something");

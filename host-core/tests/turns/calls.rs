@@ -6,6 +6,7 @@ use host_core::id::SocketId;
 use host_core::service::kick::Callback::{Connect, Prepare, Receive, Wake};
 use host_core::service::reconnect::{OnConnectError, Reconnect};
 use host_core::service::timers::Timer;
+use host_core::time::Instant;
 
 #[test]
 fn ph_c1_a_connect_that_answers_not_yet_is_never_prepared_and_tried_again_each_turn() {
@@ -125,6 +126,32 @@ fn a_connection_lost_before_anything_came_through_is_retried_at_once_only_the_fi
         (closed(SocketId::new(0, 2)), ""),
         (returns(A, Prepare), "wait 50 period"),
         (at_deadline(), "connect a"),
+    ]);
+}
+
+#[test]
+fn bytes_that_came_through_count_for_the_whole_of_a_connection_and_for_no_other() {
+    let [second, third] = [1, 2].map(|generation| SocketId::new(0, generation));
+    Rig::standing(quick(), 1).play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (returns(A, Receive), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (ended(S0), "wait"),
+        (tick(), "receive a s0 re"),
+        (closed(S0), ""),
+        // Bytes came earlier: this is no failed try.
+        (does_nothing(A), "connect a"),
+        (opened(second, A), "watch s0' r"),
+        (returns(A, Connect), "prepare a"),
+        (closed(second), ""),
+        // This one is the first, which may be chance.
+        (returns(A, Prepare), "look"),
+        (tick(), "connect a"),
+        (opened(third, A), "watch s0'' r"),
+        (returns(A, Connect), "prepare a"),
+        (closed(third), ""),
+        (returns(A, Prepare), "wait 50 period"),
     ]);
 }
 
@@ -325,32 +352,59 @@ fn a_socket_that_was_closed_before_its_own_prepare_leads_to_connect_in_the_same_
 
 #[test]
 fn a_reconnect_that_was_asked_for_is_called_in_the_next_turn_without_a_wait() {
-    let rows = [("in prepare", Prepare), ("in receive", Receive), ("in wake", Wake)];
-    for (name, callback) in rows {
-        let mut rig = Rig::standing(quick(), 1);
-        rig.play([
-            (readable(S0), "wait"),
-            (tick(), "receive a s0 r"),
-            (wake_at(A, rig_time(60)), ""),
-            (returns(A, Receive), "prepare a"),
-        ]);
-        if callback != Prepare {
-            rig.tell(returns(A, Prepare));
-            rig.tell(if callback == Wake { after(60 * MS) } else { readable(S0) });
-            rig.tell(tick());
-        }
-        rig.tell(reconnect(A));
-        let expected = if callback == Prepare { "look" } else { "connect a" };
-        let mut words = rig.tell(returns(A, callback));
-        if callback == Wake {
-            assert_eq!(words, "look", "{name}");
-            words = rig.tell(tick());
-        }
-        assert_eq!(words, expected, "{name}");
-        if callback == Prepare {
-            assert_eq!(rig.tell(tick()), "connect a", "{name}");
-        }
-    }
+    // The turn after a receive begins at once; the others look first.
+    Rig::standing(quick(), 1).play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (reconnect(A), ""),
+        (wake_at(A, Instant::from_nanos(0)), ""),
+        (returns(A, Receive), "wake a"),
+        (returns(A, Wake), "connect a"),
+        (returns(A, Connect), "prepare a"),
+        (reconnect(A), ""),
+        (returns(A, Prepare), "look"),
+        (wake_at(A, Instant::from_nanos(1)), ""),
+        (tick(), "connect a"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 1ns wake a"),
+        (at_deadline(), "wake a"),
+        (reconnect(A), ""),
+        (returns(A, Wake), "look"),
+        (tick(), "connect a"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+    ]);
+}
+
+#[test]
+fn a_reconnect_asked_for_by_another_than_the_connect_that_is_out_is_no_repetition_of_it() {
+    let mut rig = Rig::standing(quick(), 2);
+    rig.play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (reconnect(A), ""),
+        (returns(A, Receive), "connect a"),
+        (reconnect(B), ""),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "look"),
+        (tick(), "connect b"),
+        (returns(B, Connect), "prepare b"),
+        (returns(B, Prepare), "wait 50 period"),
+    ]);
+}
+
+#[test]
+fn a_reconnect_asked_for_in_prepare_is_no_repetition_of_an_earlier_connect() {
+    Rig::standing(quick(), 1).play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (returns(A, Receive), "prepare a"),
+        (reconnect(A), ""),
+        (returns(A, Prepare), "look"),
+        (tick(), "connect a"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+    ]);
 }
 
 #[test]
@@ -389,6 +443,80 @@ fn a_report_that_comes_back_from_nobodys_callback_changes_nothing() {
     assert_eq!(rig.host, before);
 }
 
-fn rig_time(ms: u64) -> host_core::time::Instant {
-    host_core::time::Instant::from_nanos(ms * 1_000_000)
+#[test]
+fn only_what_comes_through_the_latest_connection_ends_a_backoff() {
+    let mut rig = Rig::new(quick());
+    rig.play([
+        (added_with(Reconnect::backoff(40 * MS, 400 * MS), OnConnectError::Retry), "tell a added"),
+        (start(), "tell started 1, connect a"),
+        // A listener, say, that it keeps while one connection of it is made again and again.
+        (opened(S0, A), "watch s0 r"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (reconnect(A), ""),
+        (returns(A, Receive), "connect a"),
+    ]);
+    assert!(rig.tell(fails(A, Connect)).starts_with("tell a connect failed 1 "));
+    rig.play([(readable(S0), "wait"), (tick(), "receive a s0 r")]);
+    rig.tell(returns(A, Receive));
+    assert_eq!(rig.tell(after(40 * MS)), "connect a");
+    let words = rig.tell(fails(A, Connect));
+    assert!(words.starts_with("tell a connect failed 2 "), "the listener proves nothing: {words}");
+
+    assert_eq!(rig.tell(after(80 * MS)), "connect a");
+    rig.play([(opened(S1, A), "watch s1 r"), (returns(A, Connect), "prepare a")]);
+    rig.tell(returns(A, Prepare));
+    rig.play([(readable(S1), "wait"), (tick(), "receive a s1 r"), (reconnect(A), "")]);
+    assert_eq!(rig.tell(returns(A, Receive)), "connect a");
+    let words = rig.tell(fails(A, Connect));
+    assert!(words.starts_with("tell a connect failed 1 "), "the connection itself does: {words}");
+}
+
+#[test]
+fn a_reconnect_after_a_failed_try_waits_as_the_policy_says() {
+    let mut rig = Rig::new(quick());
+    rig.play([
+        (added_with(Reconnect::backoff(40 * MS, 40 * MS), OnConnectError::End), "tell a added"),
+        (start(), "tell started 1, connect a"),
+        (opened(S0, A), "watch s0 r"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (reconnect_later(A), ""),
+    ]);
+    let words = rig.tell(returns(A, Receive));
+    assert!(words.starts_with("wait ") && words.ends_with(" reconnect a"), "not in the next turn: {words}");
+    assert_eq!(rig.tell(at_deadline()), "connect a");
+}
+
+#[test]
+fn a_service_that_loses_its_socket_while_its_prepare_is_due_is_not_connected_before_its_time() {
+    let mut rig = Rig::new(quick());
+    rig.play([
+        (added_with(Reconnect::backoff(40 * MS, 40 * MS), OnConnectError::End), "tell a added"),
+        (added(), "tell b added"),
+        (start(), "tell started 2, connect a"),
+        (opened(S0, A), "watch s0 r"),
+        (returns(A, Connect), "prepare a"),
+        (wake_at(A, Instant::ZERO + 10 * MS), ""),
+        (returns(A, Prepare), "connect b"),
+        (opened(S1, B), "watch s1 r"),
+        (returns(B, Connect), "prepare b"),
+        (wake_at(B, Instant::ZERO + 10 * MS), ""),
+        (returns(B, Prepare), "wait 10 wake a"),
+        // It is served, so that the other one goes first from here on.
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (does_nothing(A), "prepare a"),
+        (returns(A, Prepare), "wait 10 wake a"),
+        (after(10 * MS), "wake a"),
+        (returns(A, Wake), "wake b"),
+        (returns(B, Wake), "prepare b"),
+        (closed(S0), ""),
+    ]);
+    let words = rig.tell(returns(B, Prepare));
+    assert!(words.starts_with("wait ") && words.ends_with(" reconnect a"), "{words}");
 }

@@ -180,7 +180,11 @@ pub(crate) fn wake_never(service: ServiceId) -> Row {
 }
 
 pub(crate) fn reconnect(service: ServiceId) -> Row {
-    Row::Fact(Event::ReconnectAsked { service })
+    Row::Fact(Event::ReconnectAsked { service, failed: false })
+}
+
+pub(crate) fn reconnect_later(service: ServiceId) -> Row {
+    Row::Fact(Event::ReconnectAsked { service, failed: true })
 }
 
 /// The callback came back well; a receive did something.
@@ -334,7 +338,7 @@ fn rw(readable: bool, writable: bool) -> &'static str {
 }
 
 fn ms(duration: Duration) -> String {
-    if duration.subsec_nanos() % 1_000_000 == 0 {
+    if duration.subsec_nanos().is_multiple_of(1_000_000) {
         duration.as_millis().to_string()
     } else {
         format!("{duration:?}")

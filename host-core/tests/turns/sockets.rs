@@ -4,7 +4,6 @@ use crate::rig::*;
 use host_core::config::HostConfig;
 use host_core::id::SocketId;
 use host_core::service::kick::Callback::{Connect, Prepare, Receive};
-use host_core::service::reconnect::{OnConnectError, Reconnect};
 use host_core::sys::{Interest, Readiness};
 
 const BOTH: Readiness = Readiness { readable: true, writable: true, ended: false };
@@ -163,49 +162,46 @@ fn ph_c18_an_end_that_the_service_does_not_handle_is_an_error_after_the_allowed_
 }
 
 #[test]
-fn ph_c18_progress_begins_the_count_of_empty_wakes_anew_and_so_does_a_change_of_interest() {
-    let both = Interest::READ | Interest::WRITE;
-    let rows: [(&str, fn(&mut Rig)); 3] = [
-        ("progress", |rig| drop(rig.tell(returns(A, Receive)))),
-        ("another interest", |rig| {
-            rig.tell(wants(S0, Interest::READ | Interest::WRITE));
-            rig.tell(does_nothing(A));
-        }),
-        ("no interest any more", |rig| {
-            rig.tell(wants(S0, Interest::NONE));
-            rig.tell(does_nothing(A));
-            rig.tell(returns(A, Prepare));
-            rig.tell(readable(S1));
-            rig.tell(tick());
-            rig.tell(wants(S0, Interest::READ | Interest::WRITE));
-            rig.tell(returns(B, Receive));
-        }),
-    ];
-    for (name, relief) in rows {
-        let mut rig = Rig::standing(HostConfig { empty_wakes_max: 2, ..quick() }, 2);
-        let empty_wake = |rig: &mut Rig| {
-            rig.tell(ended(S0));
-            rig.tell(tick());
-            rig.tell(does_nothing(A))
-        };
-        assert_eq!(empty_wake(&mut rig), "prepare a", "{name}");
-        rig.tell(returns(A, Prepare));
-        rig.tell(ended(S0));
-        rig.tell(tick());
-        relief(&mut rig);
-        rig.tell(returns(if name.starts_with("no") { B } else { A }, Prepare));
-        if name == "another interest" {
-            // The wake in which the interest changed was empty, too, and is the first of the new count.
-            rig.tell(ended(S0));
-            rig.tell(tick());
-            rig.play([(returns(A, Receive), "prepare a"), (returns(A, Prepare), "wait 50 period")]);
-        }
-        assert_eq!(empty_wake(&mut rig), "prepare a", "{name}");
-        rig.tell(returns(A, Prepare));
-        let words = empty_wake(&mut rig);
-        assert!(words.starts_with("notify a receive empty 2"), "{name}: {words}");
-        let _ = both;
-    }
+fn ph_c18_progress_begins_the_count_of_empty_wakes_anew() {
+    let mut rig = Rig::standing(HostConfig { empty_wakes_max: 2, ..quick() }, 1);
+    rig.play([
+        (ended(S0), "wait"),
+        (tick(), "receive a s0 re"),
+        (does_nothing(A), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (ended(S0), "wait"),
+        (tick(), "receive a s0 re"),
+        (returns(A, Receive), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (ended(S0), "wait"),
+        (tick(), "receive a s0 re"),
+        (does_nothing(A), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (ended(S0), "wait"),
+        (tick(), "receive a s0 re"),
+        (does_nothing(A), "notify a receive empty 2 ended, close a, finish ServiceFailed"),
+    ]);
+}
+
+#[test]
+fn ph_c18_a_change_of_interest_begins_the_count_of_empty_wakes_anew() {
+    let mut rig = Rig::standing(HostConfig { empty_wakes_max: 2, ..quick() }, 1);
+    rig.play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (does_nothing(A), "prepare a"),
+        // The service wants something else of it, and then the same as before.
+        (wants(S0, Interest::WRITE), "watch s0 w"),
+        (wants(S0, Interest::READ), "watch s0 r"),
+        (returns(A, Prepare), "wait 50 period"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (does_nothing(A), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (does_nothing(A), "notify a receive empty 2, close a, finish ServiceFailed"),
+    ]);
 }
 
 #[test]
@@ -336,7 +332,7 @@ fn a_socket_that_cannot_be_watched_fails_its_service_in_the_callback_that_is_out
 fn a_service_that_does_not_stand_yet_is_told_of_the_sockets_that_it_has() {
     let mut rig = Rig::new(quick());
     rig.play([
-        (added_with(Reconnect::EachTurn, OnConnectError::End), "tell a added"),
+        (added(), "tell a added"),
         (start(), "tell started 1, connect a"),
         (opened_for(S0, A, Interest::WRITE), "watch s0 w"),
         (not_yet(A), "wait 50 period"),

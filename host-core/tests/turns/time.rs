@@ -2,8 +2,10 @@
 
 use crate::rig::*;
 use host_core::config::HostConfig;
+use host_core::event::Event;
 use host_core::service::kick::Callback::{Connect, Prepare, Receive, Wake};
 use host_core::service::timers::{Deadline, Timer};
+use host_core::sys::Interest;
 use host_core::time::{Duration, Instant};
 
 #[test]
@@ -84,9 +86,21 @@ fn a_needless_tick_changes_nothing() {
     assert_eq!(rig.host, before);
     assert_eq!(rig.tell(after(MS)), "wait 49 period");
     let mut early = before.clone();
-    early.handle_event(rig.now, host_core::event::Event::Tick);
+    early.handle_event(rig.now, Event::Tick);
     assert_eq!(rig.host, early, "and a moment before the deadline neither");
     assert_eq!(rig.host.turns(), before.turns());
+}
+
+#[test]
+fn a_driver_that_breaks_its_contract_is_found_out() {
+    let mut host = Rig::standing(quick(), 1).host;
+    let overdue = Event::WakeAsked { service: A, at: Some(at(0)) };
+    // Only a callback can ask for anything, and none is out.
+    host.handle_event(at(0), overdue);
+    assert_eq!(host.broken_invariant(), Some("a deadline lies ahead of the moment that it was asked for"));
+    let mut undrained = host.clone();
+    undrained.handle_event(at(0), Event::Opened { socket: S1, service: A, interest: Interest::READ });
+    assert_eq!(undrained.broken_invariant(), None, "nothing is asked before its orders are carried out");
 }
 
 #[test]
