@@ -56,8 +56,8 @@ impl Stream {
         loop {
             match self.socket.sys.read(self.socket.handle, buffer) {
                 Ok(count) => {
-                    // The end, read time and again, is no progress: it stays readable.
-                    if count > 0 || buffer.is_empty() {
+                    // The end is no progress, nor is a buffer without room: it stays readable.
+                    if count > 0 {
                         self.socket.progressed();
                     }
                     return Ok(Some(count));

@@ -28,7 +28,7 @@ pub(crate) struct Member {
     reconnect: Reconnect,
     /// Its policy.
     pub(crate) on_connect_error: OnConnectError,
-    /// How many times `connect` was called.
+    /// How many times `connect` came to stand.
     pub(crate) connects: u32,
     /// How many tries in a row did not connect, or connected and ended before anything came through.
     pub(crate) attempt: u32,
@@ -41,6 +41,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// `connect` has come to stand.
+    pub(crate) fn count_connect(&mut self) {
+        self.connects = self.connects.saturating_add(1);
+    }
+
     /// One more try failed: how long to wait; `None` is the next turn.
     pub(crate) fn failed_try(&mut self, random: &mut Random) -> Option<Duration> {
         self.attempt = self.attempt.saturating_add(1);

@@ -1,9 +1,19 @@
 //! The sockets of all services: what is wanted of each, and which are ready.
 
 use crate::id::{ServiceId, SocketId};
+use crate::service::kick::Callback;
 use crate::sys::{Interest, Readiness};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+
+/// Where a socket comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    /// The callback that opened it.
+    pub(crate) opened_in: Callback,
+    /// Which `connect` of its service it belongs to, from 1; 0 if to none.
+    pub(crate) connect: u32,
+}
 
 /// What the host knows of one open socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,8 +22,8 @@ pub(crate) struct Socket {
     id: SocketId,
     /// Whose it is.
     pub(crate) service: ServiceId,
-    /// Which `connect` of its service opened it, from 1; 0 if none did.
-    pub(crate) connect: u32,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
     /// What its service wants to be told.
     pub(crate) interest: Interest,
     /// What the poller was told to report.
@@ -47,10 +57,8 @@ pub(crate) struct Sockets {
 /// The ready sockets of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Queue {
-    /// In order of readiness. May name sockets that are ready no longer; `count` does not count those.
+    /// Those that are ready, in order of readiness.
     order: VecDeque<SocketId>,
-    /// How many sockets are ready.
-    count: usize,
     /// How many sockets are open.
     open: usize,
 }
@@ -62,7 +70,7 @@ impl Sockets {
     }
 
     /// A socket was opened.
-    pub(crate) fn open(&mut self, id: SocketId, service: ServiceId, interest: Interest, connect: u32) {
+    pub(crate) fn open(&mut self, id: SocketId, service: ServiceId, interest: Interest, origin: Origin) {
         let seat = id.index();
         if self.seats.len() <= seat {
             self.seats.resize_with(seat + 1, || None);
@@ -71,7 +79,7 @@ impl Sockets {
         self.seats[seat] = Some(Socket {
             id,
             service,
-            connect,
+            origin,
             interest,
             armed: Interest::NONE,
             ready: None,
@@ -106,9 +114,7 @@ impl Sockets {
         let first = socket.ready.is_none();
         socket.ready = Some(told.union(socket.ready.unwrap_or_default()));
         if first {
-            let queue = &mut self.queues[service.index()];
-            queue.order.push_back(id);
-            queue.count += 1;
+            self.queues[service.index()].order.push_back(id);
         }
         Some(service)
     }
@@ -117,26 +123,22 @@ impl Sockets {
     pub(crate) fn unready(&mut self, id: SocketId) {
         let Some(socket) = self.find(id) else { return };
         if socket.ready.take().is_some() {
+            // The cost is in the number of ready sockets; whoever is served is out of the queue already.
             let service = socket.service;
-            self.queues[service.index()].discount();
+            self.queues[service.index()].order.retain(|ready| *ready != id);
         }
     }
 
     /// Takes out the socket of `service` that has been ready the longest.
     pub(crate) fn pop_ready(&mut self, service: ServiceId) -> Option<(SocketId, Readiness)> {
-        while let Some(id) = self.queues[service.index()].order.pop_front() {
-            let Some(socket) = self.find(id) else { continue };
-            if let Some(readiness) = socket.ready.take() {
-                self.queues[service.index()].discount();
-                return Some((id, readiness));
-            }
-        }
-        None
+        let id = self.queues[service.index()].order.pop_front()?;
+        let readiness = self.find(id)?.ready.take()?;
+        Some((id, readiness))
     }
 
     /// Whether `service` has a socket that is ready.
     pub(crate) fn has_ready(&self, service: ServiceId) -> bool {
-        self.queues[service.index()].count > 0
+        !self.queues[service.index()].order.is_empty()
     }
 
     /// How many sockets `service` has open.
@@ -160,21 +162,12 @@ impl Sockets {
     }
 }
 
-impl Queue {
-    fn discount(&mut self) {
-        self.count -= 1;
-        if self.count == 0 {
-            // Whatever is left names sockets that are ready no longer; dropping it bounds the queue.
-            self.order.clear();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const S: ServiceId = ServiceId::new(0);
+    const ORIGIN: Origin = Origin { opened_in: Callback::Connect, connect: 1 };
     const READABLE: Readiness = Readiness { readable: true, writable: false, ended: false };
     const WRITABLE: Readiness = Readiness { readable: false, writable: true, ended: false };
 
@@ -186,7 +179,7 @@ mod tests {
         let mut sockets = Sockets::default();
         sockets.add_service();
         for seat in 0..count {
-            sockets.open(id(seat), S, Interest::READ, 1);
+            sockets.open(id(seat), S, Interest::READ, ORIGIN);
         }
         sockets
     }
@@ -208,7 +201,7 @@ mod tests {
         assert_eq!(sockets.close(id(0)), Some(S));
         assert_eq!(sockets.mark_ready(id(0), READABLE), None);
         assert_eq!(sockets.close(id(0)), None);
-        sockets.open(SocketId::new(0, 1), S, Interest::READ, 1);
+        sockets.open(SocketId::new(0, 1), S, Interest::READ, ORIGIN);
         assert_eq!(sockets.mark_ready(id(0), READABLE), None, "the next one in the seat is another");
         assert_eq!(sockets.mark_ready(SocketId::new(0, 1), READABLE), Some(S));
         assert_eq!(sockets.mark_ready(SocketId::new(9, 0), READABLE), None);

@@ -15,7 +15,7 @@ use crate::service::reconnect::{OnConnectError, Reconnect};
 use crate::service::roster::{Phase, Roster};
 use crate::service::rotation::Rotation;
 use crate::service::shutdown::{Reaction, Shutdown};
-use crate::service::sockets::Sockets;
+use crate::service::sockets::{Origin, Sockets};
 use crate::service::timers::{Deadline, Timer, Timers};
 use crate::sys::{Errno, Interest, Readiness, Signal};
 use crate::time::Instant;
@@ -24,6 +24,9 @@ use alloc::vec::Vec;
 
 /// Where orders go.
 pub(crate) type Orders = VecDeque<Action>;
+
+/// The shortest time ahead: a deadline never lies in the past.
+const NEXT_MOMENT: core::time::Duration = core::time::Duration::from_nanos(1);
 
 /// What the loop waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -138,9 +141,21 @@ impl Turns {
         interest: Interest,
         orders: &mut Orders,
     ) {
-        let connecting = matches!(&self.step, Step::Calling(call) if call.service == service && call.callback == Callback::Connect);
-        let connect = if connecting { self.roster.member(service).connects } else { 0 };
-        self.sockets.open(socket, service, interest, connect);
+        let opened_in = match &self.step {
+            Step::Calling(call) if call.service == service => call.callback,
+            Step::Fresh
+            | Step::Calling(_)
+            | Step::Looking
+            | Step::Waiting { .. }
+            | Step::Hearing { .. }
+            | Step::Ended => Callback::Connect,
+        };
+        // The connect that stands next: this one, or a later one if this one answers "not yet".
+        let connect = match opened_in {
+            Callback::Connect => self.roster.member(service).connects.saturating_add(1),
+            Callback::Prepare | Callback::Receive | Callback::Wake | Callback::Stop => 0,
+        };
+        self.sockets.open(socket, service, interest, Origin { opened_in, connect });
         self.arm(socket, orders);
     }
 
@@ -166,6 +181,10 @@ impl Turns {
             // One's own callback is judged when it comes back: it may open another socket yet.
             if self.calling() != Some(service) {
                 self.settle(config, now, random, service);
+            }
+            // Whoever reads a notice may close a socket while the host waits already.
+            if let (true, Step::Waiting { until }) = (self.hurry, &mut self.step) {
+                *until = Some(now + NEXT_MOMENT);
             }
         }
     }
@@ -213,16 +232,8 @@ impl Turns {
     }
 
     pub(crate) fn watch_failed(&mut self, id: SocketId, errno: Errno, orders: &mut Orders) {
-        let Some(service) = self.sockets.find(id).map(|socket| socket.service) else { return };
-        let callback = match &self.step {
-            Step::Calling(call) if call.service == service => call.callback,
-            Step::Fresh
-            | Step::Calling(_)
-            | Step::Looking
-            | Step::Waiting { .. }
-            | Step::Hearing { .. }
-            | Step::Ended => Callback::Connect,
-        };
+        let Some(socket) = self.sockets.find(id) else { return };
+        let (service, callback) = (socket.service, socket.origin.opened_in);
         self.fail(service, callback, Why::NotWatched { errno }, orders);
     }
 
@@ -304,9 +315,10 @@ impl Turns {
                 return;
             }
             // It stays unconnected, and its connect is due in the next turn.
-            (Callback::Connect, Outcome::Done(_)) if again => {}
+            (Callback::Connect, Outcome::Done(_)) if again => self.roster.member(service).count_connect(),
             (Callback::Connect, Outcome::Done(_)) => {
                 let member = self.roster.member(service);
+                member.count_connect();
                 member.phase = Phase::Connected;
                 self.settle(config, now, random, service);
                 if self.roster.phase(service) == Phase::Connected {
@@ -471,8 +483,10 @@ impl Turns {
             (Some(last), count) if last == service => (Some(service), count + 1),
             _ => (Some(service), 1),
         };
-        let connects = self.roster.member(service).connects;
-        let proves = self.sockets.find(socket).is_some_and(|socket| socket.connect == connects);
+        let member = self.roster.member(service);
+        let (connects, stands) = (member.connects, member.phase != Phase::Unconnected);
+        let of_it = self.sockets.find(socket).is_some_and(|socket| socket.origin.connect == connects);
+        let proves = stands && of_it;
         let served = Some(Served { socket, ended: readiness.ended, proves });
         self.step = Step::Calling(Call { service, callback: Callback::Receive, served, again: false });
         orders.push_back(Action::Receive { service, socket, readiness });
@@ -483,7 +497,6 @@ impl Turns {
             let member = self.roster.member(service);
             member.lost = false;
             member.proved = false;
-            member.connects += 1;
             self.timers.clear(Timer::Reconnect(service));
         }
         self.step = Step::Calling(Call { service, callback, served: None, again: false });

@@ -463,6 +463,25 @@ fn wakes_reconnects_and_stops_that_a_callback_asks_for_reach_the_host() {
 }
 
 #[test]
+fn a_reconnect_after_a_failure_comes_when_the_policy_says_and_not_in_the_next_turn() {
+    let sys = Fake::new();
+    let a = Hooks::new(&sys, "a")
+        .connect(|_, cx| {
+            cx.wake_at(cx.now() + 10 * MS);
+            Ok(Connected::Yes)
+        })
+        .wake(|_, cx| {
+            cx.reconnect_later();
+            Ok(())
+        });
+    run(app(&sys).service(a.hosted()), sys.clone(), Until::Turns(3)).unwrap();
+    assert_eq!(
+        sys.lines(&["a: connect", "a: wake", "wait"]),
+        ["a: connect", "wait 10", "a: wake", "wait 5000", "a: connect", "wait 10"]
+    );
+}
+
+#[test]
 fn a_wake_that_was_taken_back_never_comes() {
     let sys = Fake::new();
     let a = Hooks::new(&sys, "a").connect(|_, cx| {

@@ -200,6 +200,29 @@ fn a_connection_that_was_only_begun_is_told_when_it_stands() {
 }
 
 #[test]
+fn finishing_a_connection_tells_whether_it_stands_and_then_it_is_watched_for_reading() {
+    type Case = (&'static str, &'static str, Result<usize, Errno>, Result<bool, Errno>, Interest);
+    let rows: [Case; 5] = [
+        ("it stands", "peer_address", Ok(0), Ok(true), Interest::READ),
+        ("not decided yet", "peer_address", Err(Errno::NOTCONN), Ok(false), Interest::WRITE),
+        ("refused", "take_error", Ok(111), Err(Errno::CONNREFUSED), Interest::WRITE),
+        ("closed by the host", "take_error", Err(Errno::BADF), Err(Errno::BADF), Interest::WRITE),
+        ("something else", "peer_address", Err(Errno::NOBUFS), Err(Errno::NOBUFS), Interest::WRITE),
+    ];
+    for (name, call, answer, expected, interest) in rows {
+        let sys = Fake::new();
+        sys.answer(call, [answer]);
+        let a = Hooks::new(&sys, "a").connect(move |_, cx| {
+            let mut stream = cx.start_connect(address())?;
+            assert_eq!(stream.finish_connect(), expected, "{name}");
+            assert_eq!(stream.interest(), interest, "{name}");
+            Ok(Connected::NotYet)
+        });
+        run(App::new("test").seed(1).service(a.hosted()), sys, Until::Turns(1)).unwrap();
+    }
+}
+
+#[test]
 fn a_stream_outside_a_host_waits_reads_and_closes_by_itself() {
     let sys = Fake::new();
     sys.answer("read", [Err(Errno::AGAIN), Ok(2)]);

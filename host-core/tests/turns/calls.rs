@@ -520,3 +520,37 @@ fn a_service_that_loses_its_socket_while_its_prepare_is_due_is_not_connected_bef
     let words = rig.tell(returns(B, Prepare));
     assert!(words.starts_with("wait ") && words.ends_with(" reconnect a"), "{words}");
 }
+
+#[test]
+fn what_was_begun_in_a_connect_that_answered_not_yet_proves_the_one_that_stands() {
+    Rig::new(quick()).play([
+        (added_with(Reconnect::backoff(40 * MS, 40 * MS), OnConnectError::End), "tell a added"),
+        (start(), "tell started 1, connect a"),
+        (opened(S0, A), "watch s0 r"),
+        (not_yet(A), "wait 22.333783ms reconnect a"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (reconnect(A), ""),
+        (returns(A, Receive), "connect a"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (closed(S0), ""),
+        (returns(A, Receive), "connect a"),
+    ]);
+}
+
+#[test]
+fn a_socket_that_is_closed_while_the_host_waits_ends_the_wait() {
+    // Only whoever reads notices can: no callback is out.
+    let mut rig = Rig::standing(period_off(), 1);
+    rig.play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (returns(A, Receive), "prepare a"),
+        (returns(A, Prepare), "wait"),
+    ]);
+    assert!(rig.tell(closed(S0)).starts_with("wait 1ns"));
+    assert_eq!(rig.tell(at_deadline()), "connect a");
+}

@@ -189,7 +189,7 @@ fn a_socket_that_cannot_be_watched_in_a_stop_ends_it_as_a_failure() {
         (tick(), "tell stopping TERM, end on signal, stop b"),
         (opened(S2, B), "watch s2 r"),
         (returns(B, Stop), "close b, stop a"),
-        (unwatchable(S2), "notify b connect ENOSPC, close a, finish ServiceFailed"),
+        (unwatchable(S2), "notify b stop ENOSPC, close a, finish ServiceFailed"),
     ]);
 }
 

@@ -309,20 +309,21 @@ fn a_resting_listener_takes_a_new_interest_after_its_rest_and_none_after_its_clo
 }
 
 #[test]
-fn a_socket_that_cannot_be_watched_fails_its_service_in_the_callback_that_is_out_or_in_connect() {
+fn a_socket_that_cannot_be_watched_fails_its_service_in_the_callback_that_opened_it() {
     let mut rig = Rig::new(quick());
     rig.play([
         (added(), "tell a added"),
         (start(), "tell started 1, connect a"),
         (opened(S0, A), "watch s0 r"),
         (returns(A, Connect), "prepare a"),
-        (unwatchable(S0), "notify a prepare ENOSPC, close a, finish ServiceFailed"),
+        (unwatchable(S0), "notify a connect ENOSPC, close a, finish ServiceFailed"),
     ]);
     let mut rig = Rig::standing(quick(), 2);
     rig.play([
         (readable(S1), "wait"),
         (tick(), "receive b s1 r"),
-        (unwatchable(S0), "notify a connect ENOSPC, close a, close b, finish ServiceFailed"),
+        (opened(S2, B), "watch s2 r"),
+        (unwatchable(S2), "notify b receive ENOSPC, close a, close b, finish ServiceFailed"),
     ]);
     let mut rig = Rig::standing(quick(), 1);
     rig.play([(unwatchable(S0), "notify a connect ENOSPC, close a, finish ServiceFailed")]);
