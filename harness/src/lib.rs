@@ -29,6 +29,7 @@
 //! ```
 
 pub mod check;
+pub mod sample;
 
 /// The README, whose examples are compiled and run with the tests.
 #[cfg(doctest)]

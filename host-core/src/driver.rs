@@ -169,7 +169,9 @@ impl Driver {
             if self.witnesses {
                 self.shared.sys.witness(Fact::Event(now, &event));
             }
-            self.services.extend(self.shared.added.drain(..).map(Some));
+            if !self.shared.added.is_empty() {
+                self.services.extend(self.shared.added.drain(..).map(Some));
+            }
             self.host.handle_event(now, event);
             while let Some(action) = self.host.poll_action() {
                 if self.witnesses {

@@ -34,41 +34,42 @@ impl fmt::Display for ServiceId {
 /// The index is a seat that is reused; the generation is the nth socket to sit there. So a report of
 /// readiness that arrives after the socket was closed names nobody and is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId {
-    index: u32,
-    generation: u32,
-}
+pub struct SocketId(
+    /// The generation above the index, in one word: it is compared in every author's map of sockets, and is
+    /// the poller's key.
+    u64,
+);
 
 impl SocketId {
     /// The `generation`th socket in seat `index`.
     pub const fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
+        Self((generation as u64) << 32 | index as u64)
     }
 
     /// The seat, as an index into a `Vec`.
     pub const fn index(self) -> usize {
-        self.index as usize
+        self.0 as u32 as usize
     }
 
     /// How many sockets sat here before.
     pub const fn generation(self) -> u32 {
-        self.generation
+        (self.0 >> 32) as u32
     }
 
     /// The id as a poller key.
     pub const fn key(self) -> u64 {
-        (self.generation as u64) << 32 | self.index as u64
+        self.0
     }
 
     /// The id that [`key`](Self::key) was made from.
     pub const fn from_key(key: u64) -> Self {
-        Self { index: key as u32, generation: (key >> 32) as u32 }
+        Self(key)
     }
 }
 
 impl fmt::Display for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "socket {}.{}", self.index, self.generation)
+        write!(f, "socket {}.{}", self.index(), self.generation())
     }
 }
 
@@ -81,6 +82,7 @@ mod tests {
         for (index, generation) in [(0, 0), (1, 0), (0, 1), (u32::MAX, 7), (7, u32::MAX)] {
             let id = SocketId::new(index, generation);
             assert_eq!(SocketId::from_key(id.key()), id);
+            assert_eq!((id.index(), id.generation()), (index as usize, generation));
         }
     }
 }

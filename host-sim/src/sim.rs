@@ -61,9 +61,10 @@ pub struct Sim {
     pace: (u64, Nanos),
 }
 
-/// More events than this in one virtual second are a run that never ends. A call costs 0.7 µs, so that
-/// one process makes 1.4 million at most, and each leaves some traces.
-const EVENTS_A_SECOND_MAX: u64 = 10_000_000;
+/// More events than this in one virtual second are a run that never ends. A call costs 0.7 µs and leaves a
+/// few events, of itself and of what it brings about, so that a process makes some ten million at most;
+/// and this for ten processes that do nothing else.
+const EVENTS_A_SECOND_MAX: u64 = 100_000_000;
 
 impl Sim {
     /// A machine on which `choices` decide.

@@ -1,6 +1,6 @@
 //! Clocks: only the monotonic one counts.
 
-use crate::echo::app;
+use harness::sample::echo;
 use harness::{Class, Faults, Sim};
 use host_sim::{Choices, Pool};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 fn ph_c20_a_step_of_the_wall_clock_changes_no_decision() {
     let run = |seed, faults| {
         let mut sim = Sim::new(Choices::seeded(seed), &Pool::default());
-        sim.host(app);
+        sim.host(echo);
         sim.faults(faults);
         sim.run_for(Duration::from_secs(20));
         (sim.decisions(), sim.struck(Class::WallJump), sim.struck(Class::Kick))

@@ -1,6 +1,6 @@
 //! Faults bite: each class changes what a host lives through, except the one that must not.
 
-use crate::echo::app;
+use harness::sample::echo;
 use harness::{Class, Faults, Sim};
 use host_sim::{Choices, Pool};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What a host was told and ordered in a busy minute, and how many faults struck.
 fn live(seed: u64, faults: Faults, class: Class) -> (u64, u32) {
     let mut sim = Sim::new(Choices::seeded(seed), &Pool::default());
-    sim.host(app);
+    sim.host(echo);
     sim.faults(faults);
     sim.clients("echo", 4, |c| {
         for round in 1.. {

@@ -1,7 +1,7 @@
 //! An idle host makes no wake-ups but those of its poll period.
 
-use crate::echo::app;
 use harness::Sim;
+use harness::sample::echo;
 use host_sim::{Choices, Pool};
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ fn events_of_an_idle_hour(app: fn() -> host_core::App) -> u64 {
 
 #[test]
 fn with_the_poll_period_off_an_idle_host_does_nothing_at_all() {
-    assert_eq!(events_of_an_idle_hour(|| app().poll_period_off()), 0);
+    assert_eq!(events_of_an_idle_hour(|| echo().poll_period_off()), 0);
 }
 
 #[test]
 fn with_a_poll_period_an_idle_host_wakes_once_a_period() {
     let [each_second, each_minute] = [
-        events_of_an_idle_hour(|| app().poll_period(Duration::from_secs(1))),
-        events_of_an_idle_hour(|| app().poll_period(Duration::from_secs(60)).heartbeat_threshold(HOUR)),
+        events_of_an_idle_hour(|| echo().poll_period(Duration::from_secs(1))),
+        events_of_an_idle_hour(|| echo().poll_period(Duration::from_secs(60)).heartbeat_threshold(HOUR)),
     ];
     // A wake is a handful of events: the wait, the fact that time passed, a beat.
     let a_wake = each_minute / 60;

@@ -1,6 +1,6 @@
 //! A server and a service that calls it, in one host: connections break, and are made again.
 
-use crate::echo::Echo;
+use harness::sample::Echo;
 use harness::{Faults, check};
 use host_core::sys::Errno;
 use host_core::{App, Connected, Context, Hosted, Ready, Reconnect, Result, Service, Stream};

@@ -43,6 +43,10 @@ impl Rotation {
 
     /// Moves `service` to the end of the list; it keeps its mark.
     pub(crate) fn served(&mut self, service: ServiceId) {
+        if self.position(service) + 1 == self.end {
+            // It stands there already, as in a burst.
+            return;
+        }
         let marked = self.ready.remove(&self.position(service)).is_some();
         self.positions[service.index()] = self.end;
         self.end += 1;

@@ -4,9 +4,13 @@
 //! for input, at most one poll period; and serves exactly one socket of one service. A wait may report
 //! many sockets; the turns that follow serve them without waiting again.
 
+mod ending;
+mod invariants;
+mod outcomes;
+
 use crate::action::{Action, Ending, Why};
 use crate::config::HostConfig;
-use crate::event::{Activity, Outcome};
+use crate::event::Outcome;
 use crate::id::{ServiceId, SocketId};
 use crate::notice::Notice;
 use crate::random::Random;
@@ -503,106 +507,7 @@ impl Turns {
         orders.push_back(Action::Call { service, callback });
     }
 
-    // What a callback did.
-
-    /// A `receive` or `wake` came back: `prepare` is due before the next wait (ProcessHost 1.1, 5),
-    /// unless the service has to be connected first.
-    fn after_own_call(&mut self, config: &HostConfig, now: Instant, random: &mut Random, service: ServiceId) {
-        let member = self.roster.member(service);
-        if member.phase == Phase::Prepared {
-            member.phase = Phase::Connected;
-        }
-        self.settle(config, now, random, service);
-    }
-
-    /// A service whose last socket is gone is connected again.
-    fn settle(&mut self, config: &HostConfig, now: Instant, random: &mut Random, service: ServiceId) {
-        let open = self.sockets.open_count(service);
-        let member = self.roster.member(service);
-        if !member.lost || open > 0 || !matches!(member.phase, Phase::Connected | Phase::Prepared) {
-            return;
-        }
-        member.lost = false;
-        if member.proved {
-            member.attempt = 0;
-            member.phase = Phase::Unconnected;
-            self.hurry = true;
-            self.roster.mark_due(service);
-        } else {
-            // It connected and lost the connection before anything came through: that is no better than
-            // not connecting. The first time it may be chance, and the next try does not wait.
-            let first = member.attempt == 0;
-            let delay = self.try_again(config, now, random, service);
-            self.hurry |= first && delay.is_none();
-        }
-    }
-
-    /// `connect` did not connect: when it is due again; `None` is the next turn.
-    fn try_again(
-        &mut self,
-        config: &HostConfig,
-        now: Instant,
-        random: &mut Random,
-        service: ServiceId,
-    ) -> Option<core::time::Duration> {
-        let member = self.roster.member(service);
-        member.phase = Phase::Unconnected;
-        let delay = member.failed_try(random);
-        match delay {
-            Some(delay) => {
-                self.timers.set(Timer::Reconnect(service), now + delay);
-                // Its prepare may have been due; its connect is not.
-                self.roster.unmark_due(service);
-                self.todo.retain(|due| *due != service);
-            }
-            None => {
-                self.roster.mark_due(service);
-                if config.poll_period.is_none() {
-                    // Nothing else need ever end the turn.
-                    self.timers.set(Timer::Reconnect(service), now + HostConfig::POLL_PERIOD);
-                }
-            }
-        }
-        delay
-    }
-
-    /// What a `receive` did with its socket; `Some` if it must not go on like this.
-    fn judge(
-        &mut self,
-        config: &HostConfig,
-        now: Instant,
-        service: ServiceId,
-        served: Served,
-        activity: Activity,
-        orders: &mut Orders,
-    ) -> Option<Why> {
-        let Served { socket: id, ended, proves } = served;
-        if activity == Activity::Progress && proves {
-            let member = self.roster.member(service);
-            member.proved = true;
-            member.attempt = 0;
-        }
-        let socket = self.sockets.find(id)?;
-        match activity {
-            Activity::Progress => socket.empty_wakes = 0,
-            Activity::Nothing if socket.interest.is_none() => socket.empty_wakes = 0,
-            Activity::Nothing => {
-                socket.empty_wakes += 1;
-                let wakes = socket.empty_wakes;
-                return (wakes >= config.empty_wakes_max).then_some(Why::NoProgress { wakes, ended });
-            }
-            Activity::Starved => {
-                socket.resting = true;
-                self.sockets.unready(id);
-                self.unmark_if_done(service);
-                self.arm(id, orders);
-                self.timers.set(Timer::AcceptRest(id), now + config.accept_pause);
-                let notice = Notice::AcceptPaused { pause: config.accept_pause };
-                orders.push_back(Action::Tell { service: Some(service), notice });
-            }
-        }
-        None
-    }
+    // What serves several of the above.
 
     /// Brings what the poller reports in line with what is wanted.
     fn arm(&mut self, id: SocketId, orders: &mut Orders) {
@@ -648,54 +553,6 @@ impl Turns {
         came
     }
 
-    // The end.
-
-    fn begin_stop(&mut self, signal: Option<Signal>, orders: &mut Orders) {
-        orders.push_back(Action::Tell { service: None, notice: Notice::Stopping { signal } });
-        if self.turns_left.is_none() {
-            // A limited run has no signals of its own.
-            orders.push_back(Action::EndOnNextSignal);
-        }
-        self.shutdown.begin(self.roster.len());
-        self.stop_next(orders);
-    }
-
-    fn stop_next(&mut self, orders: &mut Orders) {
-        match self.shutdown.next() {
-            Some(service) => self.call(service, Callback::Stop, orders),
-            None => {
-                let ending = self.shutdown.ending();
-                orders.push_back(Action::Tell { service: None, notice: Notice::Stopped });
-                self.end(ending, orders);
-            }
-        }
-    }
-
-    fn fail(&mut self, service: ServiceId, callback: Callback, why: Why, orders: &mut Orders) {
-        orders.push_back(Action::NotifyFailure { service, callback, why });
-        self.end(Ending::ServiceFailed, orders);
-    }
-
-    /// Closes whatever is open, in order of addition, and gives the last order.
-    fn end(&mut self, ending: Ending, orders: &mut Orders) {
-        for service in self.roster.ids() {
-            if self.roster.phase(service) != Phase::Closed {
-                self.close_service(service, orders);
-            }
-        }
-        self.shutdown = Shutdown::Ended;
-        self.step = Step::Ended;
-        orders.push_back(Action::Finish(ending));
-    }
-
-    fn close_service(&mut self, service: ServiceId, orders: &mut Orders) {
-        self.roster.member(service).phase = Phase::Closed;
-        self.timers.clear(Timer::Wake(service));
-        self.timers.clear(Timer::Reconnect(service));
-        self.wakes.retain(|waiting| *waiting != service);
-        orders.push_back(Action::CloseService { service });
-    }
-
     // Questions.
 
     fn calling(&self) -> Option<ServiceId> {
@@ -720,157 +577,5 @@ impl Turns {
         let Step::Waiting { until } = self.step else { return None };
         let period = until.map(|at| Deadline { at, timer: Timer::PollPeriod });
         period.into_iter().chain(self.timers.next()).min()
-    }
-
-    /// What must hold after each event; the first thing that does not.
-    pub(crate) fn broken_invariant(&self, now: Instant) -> Option<&'static str> {
-        if self.is_ended() {
-            return None;
-        }
-        for service in self.roster.ids() {
-            if self.sockets.has_ready(service) != self.rotation.is_ready(service) {
-                return Some("a service is marked ready if and only if one of its sockets is");
-            }
-            if self.sockets.has_ready(service) != (self.sockets.count_ready(service) > 0) {
-                return Some("the count of ready sockets is their number");
-            }
-            if self.sockets.open_count(service) != self.sockets.count_open(service) {
-                return Some("the count of open sockets is their number");
-            }
-        }
-        if self.sockets.iter().any(|socket| socket.armed != socket.wanted()) {
-            return Some("the poller reports of each socket what is wanted of it");
-        }
-        if matches!(self.step, Step::Waiting { .. }) {
-            if self.rotation.ready_count() > 0 {
-                return Some("nobody waits while a socket is ready");
-            }
-            if !self.todo.is_empty() || !self.wakes.is_empty() {
-                return Some("nobody waits while a callback is due");
-            }
-            if self.roster.ids().any(|service| self.roster.phase(service) == Phase::Connected) {
-                return Some("nobody waits before each service that has a connection is prepared");
-            }
-            if self.next_deadline().is_some_and(|deadline| deadline.at <= now) {
-                return Some("a deadline lies ahead of the moment that it was asked for");
-            }
-        }
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::Duration;
-
-    const A: ServiceId = ServiceId::new(0);
-    const B: ServiceId = ServiceId::new(1);
-    const S: SocketId = SocketId::new(0, 0);
-    const READABLE: Readiness = Readiness { readable: true, writable: false, ended: false };
-    const UNTIL: Instant = Instant::from_nanos(50);
-
-    /// Two services, the first with a socket, that wait until [`UNTIL`].
-    fn waiting() -> Turns {
-        let config = HostConfig { poll_period: Some(Duration::from_nanos(50)), ..HostConfig::default() };
-        let mut random = Random::new(0);
-        let (mut turns, mut orders) = (Turns::new(), Orders::new());
-        turns.added(Reconnect::EachTurn, OnConnectError::End, &mut orders);
-        turns.added(Reconnect::EachTurn, OnConnectError::End, &mut orders);
-        turns.started(&config, Instant::ZERO, None, &mut orders);
-        turns.opened(S, A, Interest::READ, &mut orders);
-        for (service, callback) in
-            [A, B].into_iter().flat_map(|id| [(id, Callback::Connect), (id, Callback::Prepare)])
-        {
-            let outcome = Outcome::Done(Activity::Progress);
-            turns.returned(&config, Instant::ZERO, &mut random, service, callback, outcome, &mut orders);
-        }
-        assert_eq!(turns.step, Step::Waiting { until: Some(UNTIL) });
-        turns
-    }
-
-    fn report(turns: &mut Turns) {
-        turns.sockets.mark_ready(S, READABLE);
-        turns.rotation.mark(A);
-    }
-
-    /// A name, what breaks the state, the sentence, and whether it holds in a wait only.
-    type Row = (&'static str, fn(&mut Turns), &'static str, bool);
-
-    #[test]
-    fn each_broken_invariant_is_found_and_named() {
-        let rows: [Row; 9] = [
-            (
-                "marked and not ready",
-                |turns| turns.rotation.mark(A),
-                "a service is marked ready if and only if one of its sockets is",
-                false,
-            ),
-            (
-                "ready and not marked",
-                |turns| {
-                    turns.sockets.mark_ready(S, READABLE);
-                },
-                "a service is marked ready if and only if one of its sockets is",
-                false,
-            ),
-            (
-                "a ready socket that went to another",
-                |turns| {
-                    report(turns);
-                    turns.sockets.find(S).unwrap().service = B;
-                },
-                "the count of ready sockets is their number",
-                false,
-            ),
-            (
-                "an open socket that went to another",
-                |turns| turns.sockets.find(S).unwrap().service = B,
-                "the count of open sockets is their number",
-                false,
-            ),
-            (
-                "a socket that is watched for something else",
-                |turns| turns.sockets.find(S).unwrap().armed = Interest::WRITE,
-                "the poller reports of each socket what is wanted of it",
-                false,
-            ),
-            ("a report that nobody serves", report, "nobody waits while a socket is ready", true),
-            ("a forgotten call", |turns| turns.todo.push(A), "nobody waits while a callback is due", true),
-            (
-                "a forgotten wake",
-                |turns| turns.wakes.push_back(B),
-                "nobody waits while a callback is due",
-                true,
-            ),
-            (
-                "a forgotten prepare",
-                |turns| turns.roster.member(B).phase = Phase::Connected,
-                "nobody waits before each service that has a connection is prepared",
-                true,
-            ),
-        ];
-        for (name, damage, sentence, only_in_a_wait) in rows {
-            let mut turns = waiting();
-            assert_eq!(turns.broken_invariant(Instant::ZERO), None, "{name}");
-            damage(&mut turns);
-            assert_eq!(turns.broken_invariant(Instant::ZERO), Some(sentence), "{name}");
-            for step in [Step::Looking, Step::Hearing { until: None }] {
-                turns.step = step;
-                let expected = (!only_in_a_wait).then_some(sentence);
-                assert_eq!(turns.broken_invariant(Instant::ZERO), expected, "{name}");
-            }
-            turns.step = Step::Ended;
-            assert_eq!(turns.broken_invariant(Instant::ZERO), None, "{name}: nothing is asked of the dead");
-        }
-    }
-
-    #[test]
-    fn a_deadline_that_has_come_is_found_in_a_wait() {
-        let turns = waiting();
-        let sentence = "a deadline lies ahead of the moment that it was asked for";
-        assert_eq!(turns.broken_invariant(UNTIL - Duration::from_nanos(1)), None);
-        assert_eq!(turns.broken_invariant(UNTIL), Some(sentence));
-        assert_eq!(turns.broken_invariant(UNTIL + Duration::from_nanos(1)), Some(sentence));
     }
 }
