@@ -3,7 +3,7 @@
 mod kit;
 
 use host_core::error::exit;
-use kit::{BOUND, Client, Program, accept, assert_contains};
+use kit::{Client, Program, accept, assert_contains};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener};
@@ -162,7 +162,8 @@ fn many_clients_at_once_are_served_with_many_jobs_each() {
 
 #[test]
 fn who_is_silent_is_dropped_and_the_worker_reports_over_a_new_connection() {
-    let (mut program, web, jobs) = Program::serving(&["--idle-ms", "50"]);
+    // Long enough that nobody is dropped because this test had to wait for a processor.
+    let (mut program, web, jobs) = Program::serving(&["--idle-ms", "1000"]);
     let job = |text: &str| {
         let mut client = Client::connect(jobs);
         client.send(format!("upper {text}\n"));
@@ -246,20 +247,14 @@ fn ph_c5_a_kick_past_the_threshold_ends_a_worker_that_hangs() {
     let arguments = ["--hang-after-ms", "50", "--heartbeat-threshold-ms", "200", "--poll-period-ms", "100"];
     let (mut program, ..) = Program::serving(&arguments);
     program.stderr.until("worker hangs now");
-    let mut kicks = 0;
-    loop {
-        program.signal(Signal::USR1);
-        if program.ends_within(50 * MS) {
-            break;
-        }
-        kicks += 1;
-        assert!(kicks * 50 * MS < BOUND, "it hangs in spite of {kicks} kicks");
-    }
+    // The last heartbeat was before that line.
+    assert!(!program.ends_within(250 * MS), "nobody kicked it");
+    program.signal(Signal::USR1);
     assert_eq!(program.end().code(), Some(i32::from(exit::KICKED)));
     let words = program.stderr.rest();
     assert_contains(&words, ["service `worker` hangs in wake", "threshold 200 ms"]);
     let age = words.split("heartbeat ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    assert!(age.parse::<u32>().unwrap() >= 200, "a kick before the threshold had an effect: {words}");
+    assert!(age.parse::<u32>().unwrap() >= 250, "it was kicked no earlier than that: {words}");
 }
 
 #[test]
@@ -281,7 +276,8 @@ fn term_ends_it_in_order_and_answers_what_waits() {
 fn a_port_in_use_is_named_and_the_other_one_is_free_again() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken_address = taken.local_addr().unwrap().to_string();
-    let other: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // At an address of its own: while the port is free, no connection of another test can get it.
+    let other: SocketAddr = TcpListener::bind("127.83.7.1:0").unwrap().local_addr().unwrap();
     let mut program = Program::spawn(&["--listen", &other.to_string(), "--jobs-listen", &taken_address]);
     assert_eq!(program.end().code(), Some(i32::from(exit::CONFIG)));
     assert_contains(&program.stderr.rest(), ["`jobs`", &taken_address, "EADDRINUSE"]);

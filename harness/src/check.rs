@@ -12,7 +12,7 @@
 
 mod watchdog;
 
-use host_sim::{Choices, Pool, Sim, Violation, violation_of};
+use host_sim::{Choices, Class, Pool, Sim, Violation, violation_of};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -39,18 +39,25 @@ pub struct Site {
     pub function: &'static str,
     /// Whether it stands in an integration test.
     pub integration: bool,
+    /// The binary that it stands in, if it is one.
+    pub binary: Option<&'static str>,
 }
 
 impl Site {
-    /// The line that runs this test alone with one seed.
-    pub fn replay_line(&self, seed: u64) -> String {
+    /// The line that runs this test alone with one seed, twice if it was a twin run.
+    pub fn replay_line(&self, seed: u64, twin: bool) -> String {
         let (package, target, test) = (self.package, self.target(), self.test());
-        format!("HOST_SEED={seed} cargo test -p {package} {target} {test} -- --exact --nocapture")
+        let twin = if twin { " HOST_TWIN=1" } else { "" };
+        format!("HOST_SEED={seed}{twin} cargo test -p {package} {target} {test} -- --exact --nocapture")
     }
 
     fn target(&self) -> String {
         let krate = self.module.split("::").next().unwrap_or_default();
-        if self.integration { format!("--test {krate}") } else { "--lib".to_owned() }
+        match self.binary {
+            _ if self.integration => format!("--test {krate}"),
+            Some(binary) => format!("--bin {binary}"),
+            None => "--lib".to_owned(),
+        }
     }
 
     /// The test's name as the test runner has it: the path without the crate.
@@ -159,37 +166,49 @@ fn let_know(words: &str) {
 
 fn once(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Report> {
     let mut sim = Sim::new(Choices::seeded(seed), pool);
-    attempt(&mut sim, scenario).err().map(|violation| report(site, &sim, violation))
+    attempt(&mut sim, scenario).err().map(|violation| report(site, &sim, violation, false))
 }
 
 fn attempt(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Violation> {
     quiet::run(|| catch_unwind(AssertUnwindSafe(|| scenario(sim)))).map_err(|payload| violation_of(&*payload))
 }
 
-fn report(site: Site, sim: &Sim, violation: Violation) -> Report {
+fn report(site: Site, sim: &Sim, violation: Violation, twin: bool) -> Report {
     Report {
         violation,
         seed: sim.seed(),
         hash: sim.hash(),
         plan: sim.plan(),
         timeline: sim.timeline(TIMELINE_LINES),
-        replay: site.replay_line(sim.seed()),
+        replay: site.replay_line(sim.seed(), twin),
     }
 }
 
 /// Runs a seed twice. Whoever looks at anything but the simulated world – a real clock, the order of a
 /// hash map – differs, and the first event in which it does is named.
+///
+/// Then once more without jumps of the wall clock: no decision may differ (S3).
 fn twin(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Report> {
     let mut runs = [(); 2].map(|()| Sim::with_full_trace(Choices::seeded(seed), pool));
     for sim in &mut runs {
         if let Err(violation) = attempt(sim, scenario) {
-            return Some(report(site, sim, violation));
+            return Some(report(site, sim, violation, true));
         }
     }
     let [first, second] = runs;
-    let (left, right) = first.first_difference(&second)?;
-    let detail = format!("the first event that differs\n    is   {left}\n    then {right}");
-    Some(report(site, &second, Violation::new("twin", detail)))
+    if let Some((left, right)) = first.first_difference(&second) {
+        let detail = format!("the first event that differs\n    is   {left}\n    then {right}");
+        return Some(report(site, &second, Violation::new("twin", detail), true));
+    }
+    let mut steady = Sim::new(Choices::seeded(seed), pool);
+    steady.leave_out(Class::WallJump);
+    let failed = attempt(&mut steady, scenario).err();
+    let differs = steady.decisions() != first.decisions();
+    (failed.is_some() || differs).then(|| {
+        let how = failed.map_or_else(|| "the decisions differ".to_owned(), |violation| violation.to_string());
+        let detail = format!("without its jumps of the wall clock, the run is another: {how}");
+        report(site, &first, Violation::new("S3", detail), true)
+    })
 }
 
 /// Runs `scenario` as the environment says, and fails with a report.
@@ -253,6 +272,7 @@ macro_rules! site {
             module: module_path!(),
             function: ::std::any::type_name::<Here>(),
             integration: option_env!("CARGO_TARGET_TMPDIR").is_some(),
+            binary: option_env!("CARGO_BIN_NAME"),
         }
     }};
 }
@@ -304,7 +324,7 @@ mod tests {
     fn the_replay_line_names_package_target_and_test() {
         let site = crate::site!();
         assert_eq!(
-            site.replay_line(5),
+            site.replay_line(5, false),
             "HOST_SEED=5 cargo test -p harness --lib check::tests::the_replay_line_names_package_target_and_test -- --exact --nocapture"
         );
         let inside = Site {
@@ -313,9 +333,11 @@ mod tests {
             integration: true,
             ..site
         };
+        let program = Site { binary: Some("greeterd"), ..site };
+        assert!(program.replay_line(5, false).contains(" -p harness --bin greeterd check::tests::"));
         assert_eq!(
-            inside.replay_line(0xff),
-            "HOST_SEED=255 cargo test -p harness --test whole_system web::a_reply_is_whole -- --exact --nocapture"
+            inside.replay_line(0xff, true),
+            "HOST_SEED=255 HOST_TWIN=1 cargo test -p harness --test whole_system web::a_reply_is_whole -- --exact --nocapture"
         );
     }
 }

@@ -2,8 +2,8 @@
 //! run that breaks it.
 
 use harness::check::{Plan, RUN_MAX, Report, Site, search};
-use harness::{Faults, Sim, site};
-use host_core::{App, Connected, Context, Hosted, Listener, Ready, Result, Service};
+use harness::{Class, Faults, Sim, site};
+use host_core::{App, Connected, Context, Hosted, Listener, Ready, Result, Service, Stream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ fn shell(line: &str) -> (String, bool) {
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .env_remove("HOST_SEEDS_FROM")
         .env_remove("HOST_TWIN")
+        .env_remove("HOST_SEED")
+        .env_remove("HOST_RUN_SECONDS")
         .env("RUST_BACKTRACE", "0")
         .output()
         .expect("a shell");
@@ -106,6 +108,82 @@ fn s34_a_host_that_is_told_to_put_up_with_spinning_is_reported() {
     assert_eq!(report.violation.id, "S34", "{report}");
 }
 
+/// Flushes before it reads: a peer that takes nothing and goes on sending would make it spin.
+#[derive(Default)]
+struct FlushesFirst(Option<Listener>, Option<Stream>);
+
+impl Service for FlushesFirst {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        self.0 = Some(cx.listener("door")?);
+        Ok(Connected::Yes)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        match &mut self.1 {
+            Some(client) => while client.try_write(&[7; 4096])?.is_some() {},
+            None => self.1 = self.0.as_mut().map_or(Ok(None), Listener::accept)?,
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn ph_c18_a_service_that_writes_when_it_could_read_is_ended_by_the_host_itself() {
+    let flooded = |empty_wakes_max| {
+        find(ONCE, move |sim| {
+            sim.host(move || {
+                App::new("flood")
+                    .listen("door", "127.0.0.1:7000")
+                    .service(FlushesFirst::default())
+                    .empty_wakes_max(empty_wakes_max)
+            });
+            sim.clients("door", 1, |c| {
+                c.write_all(&[1; 100])?;
+                c.pause(SECOND * 60);
+                Ok(())
+            });
+            sim.run_for(SECOND * 5);
+        })
+    };
+    let report = flooded(16);
+    assert_eq!(report.violation.id, "H2", "{report}");
+    assert!(report.violation.detail.contains("the service did not do what it was ready for"), "{report}");
+    assert_eq!(flooded(1_000_000).violation.id, "S34", "and the simulator sees it by itself");
+}
+
+#[test]
+fn s34_a_process_that_asks_the_poller_for_ever_is_reported() {
+    let report = find(ONCE, |sim| {
+        sim.run_process(|sys| {
+            let mut events = Vec::new();
+            while sys.poll_wait(&mut events, Some(host_core::time::Instant::ZERO)).is_ok() {}
+        });
+    });
+    assert_eq!(report.violation.id, "S34", "{report}");
+    assert!(report.violation.detail.contains("without waiting"), "{report}");
+}
+
+/// Decides by the wall clock.
+#[test]
+fn s3_a_service_that_decides_by_the_wall_clock_is_caught_by_a_twin_run() {
+    let report = find(Plan { count: 10, ..TWICE }, |sim| {
+        sim.host(|| {
+            let mut last = None;
+            app(
+                move |cx| {
+                    let wall = cx.wall().0;
+                    let jumped = last.replace(wall).is_some_and(|last| wall < last);
+                    if jumped { Ok(Connected::Yes) } else { Ok(Connected::NotYet) }
+                },
+                |_| Ok(()),
+            )
+        });
+        sim.faults(Faults::only(&[Class::WallJump]));
+        sim.run_for(SECOND * 60);
+    });
+    assert_eq!(report.violation.id, "S3", "{report}");
+}
+
 #[test]
 fn s45_a_panic_outside_user_code_is_reported() {
     let report = find(ONCE, |sim| {
@@ -171,6 +249,7 @@ fn twin_a_service_that_peeks_at_the_real_clock_is_caught_and_named() {
     assert_eq!(report.violation.id, "twin", "{report}");
     let detail = &report.violation.detail;
     assert!(detail.contains("host") && detail.contains("computes for"), "names who and what: {detail}");
+    assert!(report.replay.starts_with("HOST_SEED=0 HOST_TWIN=1 cargo test"), "{}", report.replay);
 }
 
 #[test]

@@ -22,9 +22,9 @@ pub struct HostConfig {
     /// How many times in a row a service may leave a ready socket untouched before that is an error.
     /// Default 16: more than any service needs to change its mind, and 16 wakes cost no time.
     pub empty_wakes_max: u32,
-    /// How many times in a row one service is served, while it has ready sockets and no other is known
-    /// to have one, before the host looks again. Default 8: the look costs less than a tenth of that,
-    /// and no service waits for more than 8 callbacks of another.
+    /// How many times one service is served at most before the host looks whether others have become
+    /// ready; a service alone is served as long as something was reported. Default 8: the look costs less
+    /// than a tenth of that, and no service waits for more than 8 callbacks of each other one.
     pub burst: u32,
     /// How long a listener rests after descriptors or memory ran out. Default 100 ms: a tenth of a
     /// second late is better than a loop that spins.

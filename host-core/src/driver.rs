@@ -204,11 +204,7 @@ impl Driver {
                     let _ = self.shared.sys.poll_delete(socket.handle);
                 }
             }
-            Action::Look => {
-                // A host that never waits is alive, too, even if it has nothing to call.
-                self.shared.sys.beat(self.shared.now, Site::Loop);
-                self.poll(Some(Instant::ZERO));
-            }
+            Action::Look => self.poll(Some(Instant::ZERO)),
             Action::EndOnNextSignal => {
                 if let Err(errno) = self.shared.sys.signals_end_process(&[Signal::Int, Signal::Term]) {
                     self.shared.registry.tell(Event::SystemFailed { call: "sigaction", errno });
@@ -237,13 +233,15 @@ impl Driver {
         let mut events = core::mem::take(&mut self.events);
         let answer = self.shared.sys.poll_wait(&mut events, deadline);
         self.shared.now = self.shared.sys.now();
+        // What runs from here on is judged again; and a host that never waits is alive, too.
+        self.shared.sys.beat(self.shared.now, Site::Loop);
         match answer {
             Ok(()) => {
                 for event in &events {
                     self.report(*event);
                 }
             }
-            // A kick that found us alive.
+            // A kick that found us alive, or a stop that was continued (signal(7)).
             Err(Errno::INTR) => {}
             Err(errno) => self.shared.registry.tell(Event::SystemFailed { call: "epoll_wait", errno }),
         }
@@ -308,12 +306,14 @@ impl Driver {
     fn receive(&mut self, service: ServiceId, ready: Ready) {
         let socket = self.shared.registry.find(ready.socket);
         if let Some(socket) = &socket {
-            socket.activity.set(Activity::Nothing);
+            socket.done.clear();
         }
         let callback = Callback::Receive;
         let outcome = match self.enter(service, callback, |user, cx| user.receive(cx, ready)) {
             // A socket that is gone is as good as one that was read.
-            Some(()) => Outcome::Done(socket.map_or(Activity::Progress, |socket| socket.activity.get())),
+            Some(()) => Outcome::Done(
+                socket.map_or(Activity::Progress, |socket| socket.done.activity(ready.readiness)),
+            ),
             None => Outcome::Failed,
         };
         self.shared.registry.tell(Event::Returned { service, callback, outcome });
@@ -369,6 +369,8 @@ impl Driver {
 
     fn close_service(&mut self, service: ServiceId) {
         let mut user = self.services.get_mut(service.index()).and_then(Option::take);
+        // Destructors are user code, too, and may hang.
+        self.shared.sys.beat(self.shared.sys.now(), Site::In(service, Callback::Stop));
         if let Err(panic) = self.shared.sys.run_user(&mut || drop(user.take())) {
             let name = self.shared.names[service.index()].to_string();
             let cause = Cause::Panicked(panic);

@@ -139,7 +139,7 @@ impl fmt::Display for Cause {
             ),
             Self::NoProgress { wakes, ended: false } => write!(
                 f,
-                "a socket was ready {wakes} times and the service neither read, wrote, accepted nor closed; do one of them, or take away its interest"
+                "a socket was ready {wakes} times and the service did not do what it was ready for, nor close it; read, write or accept, or take away its interest"
             ),
             Self::NotWatched { errno } => write!(f, "the system cannot watch one of its sockets: {errno}"),
         }
@@ -227,7 +227,7 @@ mod tests {
             ),
             (
                 Cause::NoProgress { wakes: 16, ended: false },
-                "a socket was ready 16 times and the service neither read, wrote, accepted nor closed; do one of them, or take away its interest",
+                "a socket was ready 16 times and the service did not do what it was ready for, nor close it; read, write or accept, or take away its interest",
             ),
             (
                 Cause::NotWatched { errno: Errno::NOSPC },

@@ -111,8 +111,8 @@ pub enum Outcome {
 /// What a callback did with the socket that it was called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activity {
-    /// Something that changes whether it is ready: bytes went through, a connection was accepted, or
-    /// the system said that there is nothing left to do.
+    /// Something of what it was ready for: bytes went through in that direction, a connection was
+    /// accepted, or the system said that there is nothing left to do.
     Progress,
     /// Nothing at all: it is as ready as before.
     Nothing,

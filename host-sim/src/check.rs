@@ -94,8 +94,8 @@ impl Checks {
     }
 
     /// A process blocks in its poller, or goes on.
-    pub(crate) fn on_waiting(&mut self, waiting: bool) {
-        self.kick.on_waiting(waiting);
+    pub(crate) fn on_waiting(&mut self, now: Nanos, waiting: bool) {
+        self.kick.on_waiting(now, waiting);
     }
 
     /// A kick was judged.

@@ -141,10 +141,18 @@ pub(crate) struct Plan {
     faults: Vec<Fault>,
     /// So many of them do nothing any more.
     healed: usize,
+    /// Those that are planned and do not happen.
+    left_out: Faults,
     /// How many of each class took effect.
     pub(crate) struck: [u32; Class::ALL.len()],
     /// The swarm's decision; taken once a run.
     enabled: Option<Faults>,
+}
+
+impl Plan {
+    pub(crate) fn leave_out(&mut self, class: Class) {
+        self.left_out = Faults(self.left_out.0 | class.bit());
+    }
 }
 
 impl fmt::Display for Plan {
@@ -215,7 +223,7 @@ impl Kernel {
     /// A planned fault begins or ends.
     pub(crate) fn strike(&mut self, index: usize, begins: bool) {
         let Some(fault) = self.plan.faults.get(index).copied() else { return };
-        if index < self.plan.healed {
+        if index < self.plan.healed || self.plan.left_out.has(fault.class) {
             return;
         }
         let Fault { class, lasts, target, .. } = fault;
@@ -240,7 +248,9 @@ impl Kernel {
                     return;
                 }
                 let conn = standing[target as usize % standing.len()];
-                if class == Class::Reset { self.break_conn(conn) } else { self.silence(conn, 0) }
+                // Either side may be the one that says nothing more.
+                let side = (target >> 15) as u8 & 1;
+                if class == Class::Reset { self.break_conn(conn) } else { self.silence(conn, side) }
             }
             Class::WallJump => {
                 // Up to ten years, either way.

@@ -103,6 +103,8 @@ pub(crate) struct Kernel {
     pub(crate) addresses: BTreeMap<String, SocketAddr>,
     /// The process that runs the application.
     pub(crate) host: Option<Pid>,
+    /// Its heartbeat threshold.
+    pub(crate) threshold: std::time::Duration,
 }
 
 impl Kernel {
@@ -126,6 +128,7 @@ impl Kernel {
             graveyard: Vec::new(),
             addresses: BTreeMap::new(),
             host: None,
+            threshold: std::time::Duration::ZERO,
         }
     }
 
@@ -193,7 +196,9 @@ impl Kernel {
     pub(crate) fn spend(&mut self, pid: Pid, cost: Nanos) -> bool {
         let until = self.now + cost;
         let alone = self.next_at().is_none_or(|at| at > until);
-        if alone && until <= self.limit && !self.process(pid).stopped {
+        // A broken rule ends the run here, however long this process would go on alone.
+        let goes_on = until <= self.limit && self.violation.is_none();
+        if alone && goes_on && !self.process(pid).stopped {
             self.now = until;
             return true;
         }
@@ -370,6 +375,7 @@ impl Kernel {
     pub(crate) fn expect_config(&mut self, config: &host_core::config::HostConfig) {
         if let Some(host) = self.host {
             self.process(host).may_spin = config.poll_period.is_some_and(|period| period.is_zero());
+            self.threshold = config.heartbeat_threshold;
         }
     }
 

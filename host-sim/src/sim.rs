@@ -195,6 +195,11 @@ impl Sim {
         self.kernel.borrow_mut().faults = faults;
     }
 
+    /// Whatever is planned of this class does not happen; all other decisions stay as they are.
+    pub fn leave_out(&mut self, class: Class) {
+        self.kernel.borrow_mut().plan.leave_out(class);
+    }
+
     // Time.
 
     /// Lets `duration` pass, with faults planned in it.
@@ -226,8 +231,10 @@ impl Sim {
     /// clients wait and hosts take to be found hung.
     pub fn heal_and_settle(&mut self) {
         self.heal();
-        // A client waits for its patience in each of its calls, and the operator for the threshold.
-        let bound = crate::client::PATIENCE * 60 + Duration::from_secs(120);
+        // A client waits for its patience in each of its calls; the operator waits for twice the threshold
+        // before the kick, and so may the clients that come then.
+        let threshold = self.kernel.borrow().threshold;
+        let bound = crate::client::PATIENCE * 60 + threshold * 3 + Duration::from_secs(120);
         let left = Rc::clone(&self.clients_left);
         let settled = |sim: &Self| {
             let well = sim.kernel.borrow().host_is_well() || sim.may_end && sim.host_status().is_some();

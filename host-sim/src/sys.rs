@@ -224,13 +224,15 @@ impl Sys for SimSys {
                 }
                 kernel.block(self.pid, deadline, POLLING);
                 if Some(self.pid) == kernel.host {
-                    kernel.checks.on_waiting(true);
+                    let now = kernel.now;
+                    kernel.checks.on_waiting(now, true);
                 }
             }
             self.give_way();
             let kernel = &mut *self.kernel.borrow_mut();
             if Some(self.pid) == kernel.host {
-                kernel.checks.on_waiting(false);
+                let now = kernel.now;
+                kernel.checks.on_waiting(now, false);
             }
             let process = kernel.process(self.pid);
             process.doing = "running";
@@ -307,7 +309,7 @@ impl Sys for SimSys {
             // K3: the lowest number first.
             let readable = process.pending & process.blocked;
             let next = Signal::ALL.into_iter().find(|signal| readable & bit(*signal) != 0);
-            kernel.progressed(self.pid, object);
+            kernel.progressed(self.pid, object, true);
             let Some(signal) = next else { return Err(Errno::AGAIN) };
             kernel.process(self.pid).pending &= !bit(signal);
             kernel.record(self.pid, Kind::SignalRead, u64::from(signal.number()), 0);

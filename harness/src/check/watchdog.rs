@@ -40,7 +40,7 @@ impl Watchdog {
                             "seed {seed} has run for {run_max:?}. Process number {process} was the last to go on (the \
                              host is number 0): does it compute without a system call? Long work is declared with \
                              `work(duration)`.\n  replay: {}",
-                            site.replay_line(seed)
+                            site.replay_line(seed, false)
                         );
                         abort();
                     }

@@ -326,6 +326,21 @@ fn the_poller_reports_an_end_as_readable_and_a_reset_as_both() {
 }
 
 #[test]
+fn what_is_taken_out_of_the_poller_and_put_in_again_is_reported_once() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        assert_eq!(world.sys.write(client, b"x"), Ok(1));
+        world.ready(server, Interest::READ);
+        for _ in 0..5 {
+            world.sys.poll_add(server, 1, Interest::READ).expect("not registered");
+            assert_eq!(world.keys(), [1]);
+            world.sys.poll_delete(server).expect("it is registered");
+        }
+        assert_eq!(world.look(), []);
+    });
+}
+
+#[test]
 fn an_end_of_sending_is_told_to_readers_only_and_an_end_of_both_to_everybody() {
     on_both_kernels(|world| {
         let (client, server) = world.pair();

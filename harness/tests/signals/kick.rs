@@ -3,8 +3,8 @@
 use crate::running::{Case, Say};
 use harness::ExitStatus;
 use host_core::error::exit;
-use host_core::sys::Signal;
-use host_core::{App, Connected, Context, Hosted, Ready, Result, Service};
+use host_core::sys::{Errno, Signal};
+use host_core::{App, Connected, Context, Hosted, Ready, Result, Service, Stream};
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -16,12 +16,21 @@ enum Stuck {
     Never,
     InConnect,
     InStop,
+    InDrop,
 }
 
 /// A service that says how far it has come, and gets stuck for ever where it is told to.
 struct Sticky {
     stuck: Stuck,
     say: Say,
+    /// To wait for in vain.
+    stream: Option<Stream>,
+}
+
+impl Sticky {
+    fn new(stuck: Stuck, say: Say) -> Self {
+        Self { stuck, say, stream: None }
+    }
 }
 
 impl Sticky {
@@ -40,10 +49,26 @@ impl Sticky {
     }
 }
 
+/// Gets stuck when everything has been told already.
+impl Drop for Sticky {
+    fn drop(&mut self) {
+        if self.stuck == Stuck::InDrop {
+            (self.say)("stuck in drop");
+            // Nobody ever writes. Another error means that this process is unwound in the simulator.
+            let stuck = |stream: &mut Stream| stream.read_waiting(&mut [0]) == Err(Errno::TIMEDOUT);
+            while self.stream.as_mut().is_some_and(stuck) {}
+        }
+    }
+}
+
 impl Service for Sticky {
     fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
         if self.stuck == Stuck::InConnect {
             self.get_stuck(cx);
+        }
+        if self.stuck == Stuck::InDrop {
+            let address = cx.listener_address("sticky").ok_or("no listener")?;
+            self.stream = Some(cx.connect_to(address)?);
         }
         (self.say)("connect");
         Ok(Connected::NotYet)
@@ -68,7 +93,8 @@ fn app(stuck: Stuck, say: Say) -> App {
     App::new("sticky")
         .poll_period(THRESHOLD / 5)
         .heartbeat_threshold(threshold)
-        .service(Hosted::new("sticky", Sticky { stuck, say }))
+        .listen("sticky", "127.0.0.1:0")
+        .service(Hosted::new("sticky", Sticky::new(stuck, say)))
 }
 
 fn never_stuck(say: Say) -> App {
@@ -83,12 +109,16 @@ fn stuck_in_stop(say: Say) -> App {
     app(Stuck::InStop, say)
 }
 
+fn stuck_in_drop(say: Say) -> App {
+    app(Stuck::InDrop, say)
+}
+
 /// Waits for ever once it has begun.
 fn idle(say: Say) -> App {
     App::new("idle")
         .poll_period_off()
         .heartbeat_threshold(THRESHOLD * 10)
-        .service(Hosted::new("sleeper", Sticky { stuck: Stuck::Never, say }))
+        .service(Hosted::new("sleeper", Sticky::new(Stuck::Never, say)))
 }
 
 pub(crate) static CASES: &[Case] = &[
@@ -179,6 +209,41 @@ pub(crate) static CASES: &[Case] = &[
             host.signal(Signal::Cont);
             let (status, said) = host.wait();
             assert_eq!(status, ExitStatus::Code(exit::STOPPED_AT_ONCE), "{said}");
+        },
+    },
+    Case {
+        name: "ph_c16_a_destructor_that_hangs_at_the_very_end_dies_at_a_kick_that_says_where",
+        app: stuck_in_drop,
+        body: |start| {
+            let mut host = start();
+            host.wait_until_said("connect");
+            // Two stops at once: the service is not told, only dropped.
+            host.signal(Signal::Stop);
+            host.signal(Signal::Term);
+            host.signal(Signal::Int);
+            host.signal(Signal::Cont);
+            host.wait_until_said("stuck in drop");
+            host.stay_quiet(THRESHOLD * 4);
+            host.signal(Signal::Usr1);
+            let (status, said) = host.wait();
+            assert_eq!(status, ExitStatus::Code(exit::KICKED), "{said}");
+            assert!(said.contains("service `sticky` hangs in stop"), "{said}");
+        },
+    },
+    Case {
+        name: "a_third_stop_signal_strikes_a_destructor_that_hangs",
+        app: stuck_in_drop,
+        body: |start| {
+            let mut host = start();
+            host.wait_until_said("connect");
+            host.signal(Signal::Stop);
+            host.signal(Signal::Term);
+            host.signal(Signal::Int);
+            host.signal(Signal::Cont);
+            host.wait_until_said("stuck in drop");
+            host.signal(Signal::Term);
+            let (status, said) = host.wait();
+            assert_eq!(status, ExitStatus::Signal(Signal::Term), "{said}");
         },
     },
 ];

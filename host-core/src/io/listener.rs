@@ -1,6 +1,5 @@
 //! A listening socket.
 
-use crate::event::Activity;
 use crate::id::SocketId;
 use crate::io::Stream;
 use crate::io::registry::Socket;
@@ -43,7 +42,8 @@ impl Listener {
         loop {
             match self.socket.sys.accept(self.socket.handle) {
                 Ok((handle, _)) => {
-                    self.socket.progressed();
+                    self.socket.done.read.set(true);
+                    self.socket.done.starved.set(false);
                     let Some(registry) = self.socket.registry.upgrade() else {
                         // The host is gone and this handle outlived it.
                         self.socket.sys.close(handle);
@@ -53,11 +53,11 @@ impl Listener {
                     return Ok(Some(Stream::new(socket)));
                 }
                 Err(Errno::AGAIN) => {
-                    self.socket.progressed();
+                    self.socket.done.read.set(true);
                     return Ok(None);
                 }
                 Err(errno) if errno.is_shortage() => {
-                    self.socket.activity.set(Activity::Starved);
+                    self.socket.done.starved.set(true);
                     return Ok(None);
                 }
                 // Each takes a connection out of the queue, or is followed by one that does.

@@ -5,12 +5,45 @@
 
 use crate::event::{Activity, Event};
 use crate::id::{ServiceId, SocketId};
-use crate::sys::{Handle, Interest, Sys};
+use crate::sys::{Handle, Interest, Readiness, Sys};
 use crate::time::Duration;
 use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+
+/// What was done with a socket, by direction: a write makes it no less readable.
+#[derive(Default)]
+pub(crate) struct Done {
+    /// Bytes or a connection were taken, or there are none left.
+    pub(crate) read: Cell<bool>,
+    /// Bytes were put in, or there is no room left.
+    pub(crate) wrote: Cell<bool>,
+    /// Descriptors or memory ran out at an accept.
+    pub(crate) starved: Cell<bool>,
+}
+
+impl Done {
+    /// Forgets what was done.
+    pub(crate) fn clear(&self) {
+        self.read.set(false);
+        self.wrote.set(false);
+        self.starved.set(false);
+    }
+
+    /// What that means for a socket that was ready for this.
+    pub(crate) fn activity(&self, readiness: Readiness) -> Activity {
+        let read = readiness.readable && self.read.get();
+        let wrote = readiness.writable && self.wrote.get();
+        if self.starved.get() {
+            Activity::Starved
+        } else if read || wrote {
+            Activity::Progress
+        } else {
+            Activity::Nothing
+        }
+    }
+}
 
 /// One open socket.
 pub(crate) struct Socket {
@@ -19,8 +52,8 @@ pub(crate) struct Socket {
     /// How long a blocking read or write waits for the peer.
     pub(crate) patience: Duration,
     pub(crate) id: SocketId,
-    /// What it did since it was last asked.
-    pub(crate) activity: Cell<Activity>,
+    /// What was done with it since somebody last asked.
+    pub(crate) done: Done,
     /// Where it is registered; a socket outside a host is in nobody's registry.
     pub(crate) registry: Weak<Registry>,
     pub(crate) service: ServiceId,
@@ -40,7 +73,7 @@ impl Socket {
             handle,
             patience,
             id: SocketId::new(0, 0),
-            activity: Cell::new(Activity::Nothing),
+            done: Done::default(),
             registry: Weak::new(),
             service: ServiceId::new(0),
             interest: Cell::new(Interest::NONE),
@@ -53,11 +86,6 @@ impl Socket {
     /// Whether it was not closed yet.
     pub(crate) fn is_open(&self) -> bool {
         self.open.get()
-    }
-
-    /// Notes that something happened that changes whether it is ready.
-    pub(crate) fn progressed(&self) {
-        self.activity.set(Activity::Progress);
     }
 
     /// Wants to be told something else from here on.
@@ -135,7 +163,7 @@ impl Registry {
             handle,
             patience: self.patience,
             id,
-            activity: Cell::new(Activity::Nothing),
+            done: Done::default(),
             registry: Rc::downgrade(self),
             service,
             interest: Cell::new(interest),

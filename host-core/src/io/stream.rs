@@ -58,12 +58,12 @@ impl Stream {
                 Ok(count) => {
                     // The end is no progress, nor is a buffer without room: it stays readable.
                     if count > 0 {
-                        self.socket.progressed();
+                        self.socket.done.read.set(true);
                     }
                     return Ok(Some(count));
                 }
                 Err(Errno::AGAIN) => {
-                    self.socket.progressed();
+                    self.socket.done.read.set(true);
                     return Ok(None);
                 }
                 Err(Errno::INTR) => {}
@@ -84,11 +84,13 @@ impl Stream {
         loop {
             match self.socket.sys.write(self.socket.handle, bytes) {
                 Ok(count) => {
-                    self.socket.progressed();
+                    if count > 0 {
+                        self.socket.done.wrote.set(true);
+                    }
                     return Ok(Some(count));
                 }
                 Err(Errno::AGAIN) => {
-                    self.socket.progressed();
+                    self.socket.done.wrote.set(true);
                     return Ok(None);
                 }
                 Err(Errno::INTR) => {}
@@ -188,7 +190,6 @@ impl Stream {
     /// # Errors
     /// What shutdown(2) answers.
     pub fn shutdown(&mut self, how: ShutdownHow) -> Result<(), Errno> {
-        self.socket.progressed();
         self.socket.sys.shutdown(self.socket.handle, how)
     }
 

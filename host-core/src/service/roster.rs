@@ -36,11 +36,24 @@ pub(crate) struct Member {
     pub(crate) proved: bool,
     /// Its last socket was closed since `connect` was last called.
     pub(crate) lost: bool,
+    /// How many times it was served since the look of this number.
+    served: (u64, u32),
     /// It is in the list of those whose `connect` or `prepare` is due in the next turn.
     due: bool,
 }
 
 impl Member {
+    /// How many times it was served since look number `looks`.
+    pub(crate) fn served_since(&self, looks: u64) -> u32 {
+        let (since, count) = self.served;
+        if since == looks { count } else { 0 }
+    }
+
+    /// It is served once more.
+    pub(crate) fn count_served(&mut self, looks: u64) {
+        self.served = (looks, self.served_since(looks).saturating_add(1));
+    }
+
     /// `connect` has come to stand.
     pub(crate) fn count_connect(&mut self) {
         self.connects = self.connects.saturating_add(1);
@@ -74,6 +87,7 @@ impl Roster {
             attempt: 0,
             proved: false,
             lost: false,
+            served: (0, 0),
             due: false,
         });
         self.mark_due(service);

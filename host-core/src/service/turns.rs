@@ -92,8 +92,8 @@ pub(crate) struct Turns {
     todo: Vec<ServiceId>,
     /// Something is due at once in the next turn: this one does not wait.
     hurry: bool,
-    /// Who was served last, and how many times in a row without a look.
-    streak: (Option<ServiceId>, u32),
+    /// How many looks at the poller there were, waits included.
+    looks: u64,
     /// How many turns are left; `None` is no limit.
     turns_left: Option<u64>,
     /// How many turns have begun.
@@ -112,7 +112,7 @@ impl Turns {
             wakes: VecDeque::new(),
             todo: Vec::new(),
             hurry: false,
-            streak: (None, 0),
+            looks: 0,
             turns_left: None,
             turns: 0,
         }
@@ -248,7 +248,10 @@ impl Turns {
     pub(crate) fn stop_asked(&mut self, signal: Option<Signal>, orders: &mut Orders) {
         self.hear();
         match self.shutdown.ask(signal) {
-            Reaction::AtOnce => self.end(Ending::StoppedAtOnce, orders),
+            Reaction::AtOnce => {
+                self.end_on_next_signal(orders);
+                self.end(Ending::StoppedAtOnce, orders);
+            }
             Reaction::Begin | Reaction::Ignore => {}
         }
     }
@@ -437,17 +440,17 @@ impl Turns {
             None if self.must_not_wait(config, now) => self.look(orders),
             None => {
                 // A wait is a look, too.
-                self.streak = (None, 0);
+                self.looks += 1;
                 self.step = Step::Waiting { until: config.poll_period.map(|period| now + period) };
             }
         }
     }
 
     /// Whether others may have become ready while `service` was served time and again.
-    fn must_look(&self, config: &HostConfig, service: ServiceId) -> bool {
-        let (last, count) = self.streak;
+    fn must_look(&mut self, config: &HostConfig, service: ServiceId) -> bool {
+        let looks = self.looks;
         // More than a burst: the second service may have been added in its midst.
-        last == Some(service) && count >= config.burst && self.roster.len() > 1
+        self.roster.len() > 1 && self.roster.member(service).served_since(looks) >= config.burst
     }
 
     /// Whether the turn ends without a wait: something is due already, or the period is zero.
@@ -458,7 +461,7 @@ impl Turns {
     }
 
     fn look(&mut self, orders: &mut Orders) {
-        self.streak = (None, 0);
+        self.looks += 1;
         self.step = Step::Looking;
         orders.push_back(Action::Look);
     }
@@ -483,11 +486,9 @@ impl Turns {
         };
         self.unmark_if_done(service);
         self.rotation.served(service);
-        self.streak = match self.streak {
-            (Some(last), count) if last == service => (Some(service), count + 1),
-            _ => (Some(service), 1),
-        };
+        let looks = self.looks;
         let member = self.roster.member(service);
+        member.count_served(looks);
         let (connects, stands) = (member.connects, member.phase != Phase::Unconnected);
         let of_it = self.sockets.find(socket).is_some_and(|socket| socket.origin.connect == connects);
         let proves = stands && of_it;

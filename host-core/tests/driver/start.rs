@@ -116,6 +116,7 @@ fn a_host_that_was_stopped_gives_back_signals_kick_and_listeners() {
             "tell host started with 0 services",
             "beat waiting at 0",
             "wait 5000",
+            "beat loop at 0",
             "tell stopping: TERM received",
             "signals_end_process [Int, Term]",
             "tell host stopped",

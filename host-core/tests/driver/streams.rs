@@ -12,13 +12,29 @@ use std::rc::Rc;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Does `with` to the ready stream of a service: what came of it, and the activity that the host was told.
+/// Does `with` to the readable stream of a service: what came of it, and the activity that the host was told.
 fn in_receive<T: 'static>(sys: &Rc<Fake>, with: impl Fn(&mut Stream) -> T + 'static) -> (T, String) {
+    in_receive_for(sys, READABLE, with)
+}
+
+/// As [`in_receive`], for a stream that is ready for this.
+fn in_receive_for<T: 'static>(
+    sys: &Rc<Fake>,
+    readiness: Readiness,
+    with: impl Fn(&mut Stream) -> T + 'static,
+) -> (T, String) {
     sys.witnesses.set(true);
-    sys.report([Report::Ready(vec![1])]);
+    sys.report([Report::As(1, readiness)]);
     let answer = Rc::new(RefCell::new(None));
     let into = Rc::clone(&answer);
-    let a = Hooks::new(sys, "a").talks().receive(move |held, cx, _| {
+    let both = Interest::READ | Interest::WRITE;
+    let a = Hooks::new(sys, "a").connect(move |held, cx| {
+        let mut stream = cx.connect_to(address())?;
+        stream.set_interest(both);
+        held.streams.push(stream);
+        Ok(Connected::Yes)
+    });
+    let a = a.receive(move |held, cx, _| {
         into.replace(Some(with(&mut held.streams[0])));
         cx.stop();
         Ok(())
@@ -54,7 +70,9 @@ fn a_read_without_waiting_says_what_was_there_and_whether_anything_changed() {
 
 #[test]
 fn a_write_without_waiting_says_how_much_went_and_whether_anything_changed() {
-    let rows: [Row; 4] = [
+    let writable = Readiness { readable: false, writable: true, ended: false };
+    let rows: [Row; 5] = [
+        ("nothing of nothing", &[Ok(0)], Ok(Some(0)), "Done(Nothing)"),
         ("all of it", &[Ok(5)], Ok(Some(5)), "Done(Progress)"),
         ("no room", &[Err(Errno::AGAIN)], Ok(None), "Done(Progress)"),
         ("interrupted", &[Err(Errno::INTR), Ok(2)], Ok(Some(2)), "Done(Progress)"),
@@ -63,7 +81,7 @@ fn a_write_without_waiting_says_how_much_went_and_whether_anything_changed() {
     for (name, script, expected, activity) in rows {
         let sys = Fake::new();
         sys.answer("write", script.iter().copied());
-        let (answer, told) = in_receive(&sys, |stream| stream.try_write(b"hello"));
+        let (answer, told) = in_receive_for(&sys, writable, |stream| stream.try_write(b"hello"));
         assert_eq!(answer, expected, "{name}");
         assert_eq!(told, format!("fact: receive {activity}"), "{name}");
         assert_eq!(sys.lines(&["write"]).len(), script.len(), "{name}");
@@ -71,10 +89,32 @@ fn a_write_without_waiting_says_how_much_went_and_whether_anything_changed() {
 }
 
 #[test]
-fn ending_a_direction_is_progress_and_options_are_not() {
+fn what_is_done_in_the_other_direction_leaves_a_socket_as_ready_as_before() {
+    let writable = Readiness { readable: false, writable: true, ended: false };
+    let both = Readiness { readable: true, ..writable };
+    // What it is ready for, whether it is read or written, and whether that is progress.
+    let rows = [
+        (READABLE, false, "Done(Nothing)"),
+        (writable, true, "Done(Nothing)"),
+        (both, true, "Done(Progress)"),
+        (both, false, "Done(Progress)"),
+    ];
+    for (readiness, reads, activity) in rows {
+        let sys = Fake::new();
+        let call = if reads { "read" } else { "write" };
+        sys.answer(call, [Err(Errno::AGAIN)]);
+        let (_, told) = in_receive_for(&sys, readiness, move |stream| {
+            if reads { stream.try_read(&mut [0; 8]) } else { stream.try_write(b"x") }
+        });
+        assert_eq!(told, format!("fact: receive {activity}"), "{readiness:?} and a {call}");
+    }
+}
+
+#[test]
+fn ending_a_direction_and_setting_options_are_no_progress() {
     let sys = Fake::new();
     let (answer, told) = in_receive(&sys, |stream| stream.shutdown(ShutdownHow::Write));
-    assert_eq!((answer, &*told), (Ok(()), "fact: receive Done(Progress)"));
+    assert_eq!((answer, &*told), (Ok(()), "fact: receive Done(Nothing)"));
     assert_eq!(sys.lines(&["shutdown"]), ["shutdown h1 Write"]);
 
     let sys = Fake::new();

@@ -122,7 +122,7 @@ fn a_second_signal_ends_at_once_whether_the_stop_has_begun_or_not() {
     let mut rig = Rig::standing(quick(), 2);
     rig.play([
         (signal(Signal::Int), "wait"),
-        (signal(Signal::Term), "close a, close b, finish StoppedAtOnce"),
+        (signal(Signal::Term), "end on signal, close a, close b, finish StoppedAtOnce"),
     ]);
     let mut rig = Rig::standing(quick(), 2);
     rig.play([

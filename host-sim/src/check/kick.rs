@@ -16,13 +16,20 @@ pub(crate) struct KickCheck {
 
 impl KickCheck {
     pub(crate) fn on_fact(&mut self, now: Nanos, fact: &Fact<'_>) {
-        if let Fact::Action(Action::Call { .. } | Action::Receive { .. }) = fact {
+        // A look is a sign of life like a callback, and so is a service about to be dropped.
+        if let Fact::Action(
+            Action::Call { .. } | Action::Receive { .. } | Action::Look | Action::CloseService { .. },
+        ) = fact
+        {
             self.entered = Some(now);
         }
     }
 
-    pub(crate) fn on_waiting(&mut self, waiting: bool) {
+    pub(crate) fn on_waiting(&mut self, now: Nanos, waiting: bool) {
         self.waiting = waiting;
+        if !waiting {
+            self.entered = Some(now);
+        }
     }
 
     pub(crate) fn on_kick(&self, now: Nanos, hung: bool, threshold: Duration) -> Option<Violation> {
@@ -69,7 +76,7 @@ mod tests {
             let mut check = KickCheck::default();
             let action = Action::Call { service: ServiceId::new(0), callback: Callback::Connect };
             check.on_fact(7 * MS, &Fact::Action(&action));
-            check.on_waiting(waiting);
+            check.waiting = waiting;
             let found = check.on_kick((7 + age) * MS, hung, threshold);
             assert_eq!(found.map(|violation| violation.id), wrong.then_some("S6"), "{name}");
         }

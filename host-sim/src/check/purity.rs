@@ -45,13 +45,13 @@ impl PurityCheck {
             let detail = format!("the host kept back {action:?}, which the same facts gave to another");
             return Some(Violation::new("S44", detail));
         }
-        if let Some(sentence) = host.broken_invariant() {
-            return Some(Violation::new("H1", sentence.to_owned()));
-        }
         if let Some(deadline) = host.next_deadline().filter(|deadline| deadline.at <= self.now) {
             let detail =
                 format!("at {} the host wants to be woken at {}: {}", self.now, deadline.at, deadline.timer);
             return Some(Violation::new("S45", detail));
+        }
+        if let Some(sentence) = host.broken_invariant() {
+            return Some(Violation::new("H1", sentence.to_owned()));
         }
         self.settled += 1;
         if self.settled.is_multiple_of(COMPARE_EACH) && shadow != host {
@@ -89,5 +89,36 @@ mod tests {
         assert_eq!(check.on_fact(&Fact::Event(Instant::ZERO, &start)), None);
         while host.poll_action().is_some() {}
         assert_eq!(check.on_fact(&Fact::Settled(&host)).map(|found| found.id), Some("S44"));
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_caught() {
+        use host_core::id::ServiceId;
+        use host_core::service::reconnect::{OnConnectError, Reconnect};
+        let mut check = PurityCheck::default();
+        let config = HostConfig::default();
+        let mut host = Host::new(config.clone());
+        assert_eq!(check.on_fact(&Fact::Begin(&config)), None);
+        let service = ServiceId::new(0);
+        let added =
+            Event::Added { service, reconnect: Reconnect::EachTurn, on_connect_error: OnConnectError::End };
+        let not_yet = Event::Returned {
+            service,
+            callback: host_core::service::kick::Callback::Connect,
+            outcome: host_core::event::Outcome::NotYet,
+        };
+        // Only a callback may ask for a wake, and none is out: the host takes it as it comes.
+        let overdue = Event::WakeAsked { service, at: Some(Instant::ZERO) };
+        let facts = [added, Event::Started { turns_max: None }, not_yet, overdue];
+        let found = facts.into_iter().find_map(|event| {
+            let now = Instant::from_nanos(7);
+            host.handle_event(now, event.clone());
+            assert_eq!(check.on_fact(&Fact::Event(now, &event)), None);
+            while let Some(action) = host.poll_action() {
+                assert_eq!(check.on_fact(&Fact::Action(&action)), None);
+            }
+            check.on_fact(&Fact::Settled(&host))
+        });
+        assert_eq!(found.map(|found| found.id), Some("S45"));
     }
 }

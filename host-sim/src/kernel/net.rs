@@ -228,7 +228,7 @@ impl Kernel {
             return self.failed(pid, Call::Accept, Errno::MFILE);
         }
         let Some(conn) = self.net.listeners[listener as usize].queue.front().copied() else {
-            self.progressed(pid, object);
+            self.progressed(pid, object, true);
             return self.failed(pid, Call::Accept, Errno::AGAIN);
         };
         if self.laid.abort_accepts > 0 {
@@ -244,7 +244,7 @@ impl Kernel {
         self.net.listeners[listener as usize].queue.pop_front();
         // K15: a connection that was reset before it was accepted is accepted all the same.
         self.net.end(conn, 1).open = true;
-        self.progressed(pid, object);
+        self.progressed(pid, object, true);
         self.record(pid, Kind::Accept, u64::from(conn), 0);
         Ok((accepted, self.net.conns[conn as usize].addresses[0]))
     }
@@ -266,7 +266,7 @@ impl Kernel {
                 self.record(pid, Kind::Read, handle.raw(), 0);
                 return Ok(0);
             }
-            self.progressed(pid, object);
+            self.progressed(pid, object, true);
             return self.failed(pid, Call::Read, Errno::AGAIN);
         }
         let count = if short { self.shorter(conn, available) } else { available };
@@ -276,7 +276,7 @@ impl Kernel {
             *slot = byte;
         }
         self.record(pid, Kind::Read, handle.raw(), count as u64);
-        self.progressed(pid, object);
+        self.progressed(pid, object, true);
         if before >= WINDOW / 2 && before - count < WINDOW {
             // The peer may have waited for room.
             self.notify_end(conn, 1 - side);
@@ -298,7 +298,9 @@ impl Kernel {
             return self.failed(pid, Call::Write, Errno::PIPE);
         }
         let room = self.net.room(conn, side).min(bytes.len());
-        self.progressed(pid, object);
+        if room > 0 || !bytes.is_empty() {
+            self.progressed(pid, object, false);
+        }
         if room == 0 && !bytes.is_empty() {
             return self.failed(pid, Call::Write, Errno::AGAIN);
         }
@@ -469,7 +471,7 @@ impl Kernel {
         }
     }
 
-    /// A fault: nothing that either side sends arrives any more, and nobody is told.
+    /// A fault: nothing that this side sends arrives any more, and nobody is told.
     pub(crate) fn silence(&mut self, conn: u32, side: u8) {
         self.net.end(conn, side).silent = true;
     }

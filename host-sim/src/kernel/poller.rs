@@ -17,6 +17,8 @@ pub(crate) struct Watch {
     queued: bool,
     /// How many times in a row it was reported and nothing came of it.
     idle_reports: u32,
+    /// What was reported last.
+    told: Readiness,
 }
 
 /// How many events a wait reports at most: few, so that "the rest comes next time" happens.
@@ -63,8 +65,15 @@ impl Kernel {
         if self.watch_of(pid, object).is_some() {
             return self.failed(pid, Call::PollAdd, Errno::EXIST);
         }
-        *self.watch_of(pid, object) =
-            Some(Watch { pid, handle, key, interest, queued: false, idle_reports: 0 });
+        *self.watch_of(pid, object) = Some(Watch {
+            pid,
+            handle,
+            key,
+            interest,
+            queued: false,
+            idle_reports: 0,
+            told: Readiness::default(),
+        });
         self.record(pid, Kind::PollAdd, handle.raw(), bits(interest));
         self.notify(pid, object);
         Ok(())
@@ -95,8 +104,10 @@ impl Kernel {
         let Some(object) = self.process(pid).object(handle) else {
             return self.failed(pid, Call::PollDelete, Errno::BADF);
         };
-        if self.watch_of(pid, object).take().is_none() {
-            return self.failed(pid, Call::PollDelete, Errno::NOENT);
+        match self.watch_of(pid, object).take() {
+            None => return self.failed(pid, Call::PollDelete, Errno::NOENT),
+            Some(watch) if watch.queued => self.process(pid).ready.retain(|ready| *ready != handle),
+            Some(_) => {}
         }
         self.record(pid, Kind::PollDelete, handle.raw(), 0);
         Ok(())
@@ -131,9 +142,11 @@ impl Kernel {
         }
     }
 
-    /// Something came of a report.
-    pub(crate) fn progressed(&mut self, pid: Pid, object: Object) {
-        if let Some(watch) = self.watch_of(pid, object) {
+    /// Something came of a report: a read of one that it can be read, a write of one that it can be written.
+    pub(crate) fn progressed(&mut self, pid: Pid, object: Object, read: bool) {
+        if let Some(watch) = self.watch_of(pid, object)
+            && (if read { watch.told.readable } else { watch.told.writable })
+        {
             watch.idle_reports = 0;
         }
     }
@@ -156,6 +169,7 @@ impl Kernel {
                 continue;
             }
             watch.idle_reports += 1;
+            watch.told = told;
             let (key, idle) = (watch.key, watch.idle_reports);
             events.push(PollEvent { key, readiness: told });
             self.process(pid).ready.push_back(handle);

@@ -13,12 +13,17 @@ use crate::sys::Signal;
 impl Turns {
     pub(super) fn begin_stop(&mut self, signal: Option<Signal>, orders: &mut Orders) {
         orders.push_back(Action::Tell { service: None, notice: Notice::Stopping { signal } });
-        if self.turns_left.is_none() {
-            // A limited run has no signals of its own.
-            orders.push_back(Action::EndOnNextSignal);
-        }
+        self.end_on_next_signal(orders);
         self.shutdown.begin(self.roster.len());
         self.stop_next(orders);
+    }
+
+    /// From here on a stop signal needs nothing of ours to run: what is called now may hang.
+    pub(super) fn end_on_next_signal(&self, orders: &mut Orders) {
+        // Once is enough, and a limited run has no signals of its own.
+        if self.turns_left.is_none() && !self.shutdown.is_stopping() {
+            orders.push_back(Action::EndOnNextSignal);
+        }
     }
 
     pub(super) fn stop_next(&mut self, orders: &mut Orders) {
