@@ -251,7 +251,7 @@ mod quiet {
 
 /// Checks a scenario over many seeds.
 ///
-/// The scenario is a closure over a [`Sim`](crate::Sim): put an application on it, let things go wrong,
+/// The scenario is a closure over a [`Sim`]: put an application on it, let things go wrong,
 /// let time pass, demand what must hold. The invariants of the host and of the kernel are checked after
 /// every event besides. Each seed is printed before its run; a failure prints the broken rule, the last
 /// forty events, and one line to paste that replays it.

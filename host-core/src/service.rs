@@ -1,7 +1,7 @@
 //! Hosting many services in one loop: the capability of ProcessHost, one small machine a file.
 //!
-//! [`turns::Turns`] is the machine that the others serve: [`rotation`] says who is next, [`sockets`]
-//! and [`roster`] hold what is known, [`reconnect`], [`timers`] and [`shutdown`] say when. [`kick`]
+//! `turns` is the machine that the others serve: `rotation` says who is next, `sockets`
+//! and `roster` hold what is known, `reconnect`, `timers` and `shutdown` say when. `kick`
 //! stands apart: it decides inside a signal handler.
 
 pub mod kick;
