@@ -21,7 +21,7 @@ impl Service for Greeter {
     fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
         let Some(listener) = &mut self.0 else { return Ok(()) };
         while let Some(mut client) = listener.accept()? {
-            let _gone = client.try_write(b"hello\n");
+            let _gone = std::io::Write::write_all(&mut client, b"hello\n");
         }
         Ok(())
     }

@@ -14,7 +14,7 @@
 //!
 //!     fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
 //!         while let Some(mut client) = self.0.as_mut().and_then(|l| l.accept().transpose()).transpose()? {
-//!             client.try_write(b"hello\n")?;
+//!             let _gone = std::io::Write::write_all(&mut client, b"hello\n");
 //!         }
 //!         Ok(())
 //!     }

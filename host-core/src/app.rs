@@ -388,7 +388,7 @@ fn name_mistake(field: &str, name: &str) -> Option<Mistake> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListenerError {
     /// The application has no listener of this name.
-    #[error("no listener is called `{name}`; the application has: {}", known.join(", "))]
+    #[error("no listener is called `{name}`; the application has: {}", if known.is_empty() { "none".into() } else { known.join(", ") })]
     Unknown {
         /// The name asked for.
         name: String,

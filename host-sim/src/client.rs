@@ -14,7 +14,7 @@ use std::rc::Rc;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a client's body ended early.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ClientError {
     /// The connection failed or the answer did not come in time: faults do that.
     Io(Errno),
@@ -30,7 +30,7 @@ pub enum ClientError {
         /// What was expected.
         wanted: Vec<u8>,
     },
-    /// There is no listener of this name.
+    /// The host has announced no listener of this name: a failure of the test too.
     NoListener(String),
 }
 
@@ -41,6 +41,13 @@ impl From<Errno> for ClientError {
 }
 
 impl std::error::Error for ClientError {}
+
+/// As it is displayed: tests print lists of them, and bytes as numbers tell nobody anything.
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,8 +84,16 @@ impl Client {
     /// What connecting answers.
     pub fn stream(&mut self) -> Result<&mut Stream, ClientError> {
         if self.stream.is_none() {
-            let address = self.kernel.borrow().addresses.get(&self.listener).copied();
-            let address = address.ok_or_else(|| ClientError::NoListener(self.listener.clone()))?;
+            let known = self.kernel.borrow().addresses.clone();
+            if known.is_empty() {
+                // The host has not come so far: nobody listens.
+                return Err(Errno::CONNREFUSED.into());
+            }
+            let Some(address) = known.get(&self.listener).copied() else {
+                let error = ClientError::NoListener(self.listener.clone());
+                self.kernel.borrow_mut().violate(Violation::new("test", error.to_string()));
+                return Err(error);
+            };
             self.stream = Some(Stream::connect(Rc::clone(&self.sys), address, PATIENCE)?);
         }
         Ok(self.stream.as_mut().expect("just set"))

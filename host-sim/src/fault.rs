@@ -155,15 +155,13 @@ impl Plan {
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.faults.is_empty() {
-            return f.write_str("none");
-        }
-        for (index, fault) in self.faults.iter().enumerate() {
-            write!(f, "{}{fault}", if index == 0 { "" } else { ", " })?;
-        }
-        Ok(())
+impl Plan {
+    /// The faults that had begun by `now`, the first first, in one line.
+    pub(crate) fn until(&self, now: Nanos) -> String {
+        let mut begun: Vec<_> = self.faults.iter().filter(|fault| fault.at <= now).collect();
+        begun.sort_by_key(|fault| fault.at);
+        let told: Vec<_> = begun.into_iter().map(Fault::to_string).collect();
+        if told.is_empty() { "none".to_owned() } else { told.join(", ") }
     }
 }
 
@@ -184,6 +182,9 @@ pub(crate) struct Laid {
     pub(crate) single_events: bool,
 }
 
+/// Within this long after a run begins most clients have come.
+const EARLY: Nanos = 2 * SECOND;
+
 impl Kernel {
     /// Plans what goes wrong in the next `duration`.
     pub(crate) fn plan_faults(&mut self, duration: Nanos) {
@@ -201,7 +202,9 @@ impl Kernel {
             let count = [1, 2, 3, 6][self.choices.choose(Stream::Fault, class as u32, 4) as usize];
             for _ in 0..count {
                 let mut pick = |n| self.choices.choose(Stream::Fault, class as u32, n);
-                let at = Nanos::from(pick(1000)) * (duration / 1000);
+                // Half of them come early, where a scenario has its clients.
+                let span = if pick(2) == 0 { duration.min(EARLY) } else { duration };
+                let at = Nanos::from(pick(1000)) * (span / 1000);
                 let lasts = [1, 10, 100, 1000, 5000, 20_000][pick(6) as usize] * MILLISECOND;
                 let target = pick(1 << 16);
                 let lasts = if class.lasts() || matches!(class, Class::HostStop | Class::SlowCallback) {

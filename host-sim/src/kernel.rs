@@ -397,19 +397,33 @@ impl Kernel {
     }
 }
 
-/// System calls by number, for the trace of failures.
-#[derive(Clone, Copy, Debug)]
-#[repr(u64)]
-pub(crate) enum Call {
-    Listen = 1,
-    Connect = 2,
-    Accept = 3,
-    Read = 4,
-    Write = 5,
-    Shutdown = 6,
-    PollAdd = 7,
-    PollModify = 8,
-    PollDelete = 9,
-    PollWait = 10,
-    Wait = 11,
+/// Numbers the system calls, for the trace of failures, and names them.
+macro_rules! calls {
+    ($($name:ident = $number:literal, $words:literal;)*) => {
+        /// A system call that can fail.
+        #[derive(Clone, Copy, Debug)]
+        #[repr(u64)]
+        pub(crate) enum Call { $($name = $number),* }
+
+        impl Call {
+            /// The name of call `number`.
+            pub(crate) const fn name(number: u64) -> Option<&'static str> {
+                match number { $($number => Some($words),)* _ => None }
+            }
+        }
+    };
+}
+
+calls! {
+    Listen = 1, "listen";
+    Connect = 2, "connect";
+    Accept = 3, "accept";
+    Read = 4, "read";
+    Write = 5, "write";
+    Shutdown = 6, "shutdown";
+    PollAdd = 7, "watch";
+    PollModify = 8, "watch for something else";
+    PollDelete = 9, "watch no longer";
+    PollWait = 10, "poll";
+    Wait = 11, "wait";
 }

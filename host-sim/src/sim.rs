@@ -448,9 +448,10 @@ impl Sim {
         self.kernel.borrow().choices.seed()
     }
 
-    /// The planned faults, in one line.
+    /// The faults that have begun, in one line.
     pub fn plan(&self) -> String {
-        self.kernel.borrow().plan.to_string()
+        let kernel = self.kernel.borrow();
+        kernel.plan.until(kernel.now)
     }
 
     /// How many faults of a class have struck.

@@ -1,5 +1,8 @@
 //! What happened in a run: a rolling hash of everything, and the last events for people to read.
 
+use crate::fault::Class;
+use crate::kernel::Call;
+use host_core::sys::{Errno, Signal};
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -32,7 +35,7 @@ kinds! {
     Exit "exited with status {a}";
     Signalled "signal {a} sent";
     Killed "ended by signal {a}";
-    Kick "kick: age {a} ns, hung {b}";
+    Kick "kick: last heartbeat {a} ns ago: {b}";
     Stop "stopped";
     Continue "continued";
     Beat "beats at site {a:x}";
@@ -43,7 +46,7 @@ kinds! {
     Write "write on {a:x} = {b}";
     Shutdown "shutdown of {a:x}";
     Close "close {a:x}";
-    Failed "call {a} failed: errno {b}";
+    Failed "{a} failed: {b}";
     PollAdd "watch {a:x} for {b}";
     PollModify "watch {a:x} now for {b}";
     PollDelete "watch {a:x} no longer";
@@ -56,7 +59,7 @@ kinds! {
     Syn "conn {a}: connection request, try {b}";
     Established "conn {a} stands";
     Refused "conn {a} is refused";
-    Fault "fault {a} ({b})";
+    Fault "fault {a} {b}";
     Work "computes for {a} ns";
     Content "content hash {a:x}";
     HostEvent "fact {a:x}";
@@ -171,6 +174,7 @@ impl Kind {
 }
 
 /// One line of a timeline.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the numbers of most entries are told as numbers")]
 pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
     struct Moment(u64);
     impl fmt::Display for Moment {
@@ -179,13 +183,27 @@ pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
         }
     }
     let signed = |number: u64| (number as i64).to_string();
+    let a = match entry.kind {
+        Kind::Fault => Class::ALL.get(entry.a as usize).map(|class| format!("{class:?}")),
+        Kind::Failed => Call::name(entry.a).map(str::to_owned),
+        Kind::Signalled | Kind::Killed | Kind::SignalRead => {
+            Signal::from_number(entry.a as u32).map(|signal| signal.to_string())
+        }
+        _ => None,
+    };
+    let b = match entry.kind {
+        Kind::Failed => Errno::from_raw(entry.b as i32).to_string(),
+        Kind::Fault => if entry.b == 1 { "begins" } else { "ends" }.to_owned(),
+        Kind::Kick => if entry.b == 1 { "hung" } else { "alive" }.to_owned(),
+        _ => signed(entry.b),
+    };
     let words = entry
         .kind
         .words()
         .replace("{a:x}", &format!("{:x}", entry.a))
         .replace("{b:x}", &format!("{:x}", entry.b))
-        .replace("{a}", &signed(entry.a))
-        .replace("{b}", &signed(entry.b));
+        .replace("{a}", &a.unwrap_or_else(|| signed(entry.a)))
+        .replace("{b}", &b);
     match note {
         Some(note) => format!("{} {who:<12} {words}: {note}", Moment(entry.at)),
         None => format!("{} {who:<12} {words}", Moment(entry.at)),

@@ -38,7 +38,7 @@ impl Watchdog {
                         let _ = writeln!(
                             std::io::stderr(),
                             "seed {seed} has run for {run_max:?}. Process number {process} was the last to go on (the \
-                             host is number 0): does it compute without a system call? Long work is declared with \
+                             host is number 0): does it compute for ever? Long work is declared with \
                              `work(duration)`.\n  replay: {}",
                             site.replay_line(seed, false)
                         );

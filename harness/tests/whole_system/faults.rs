@@ -12,8 +12,10 @@ fn live(seed: u64, faults: Faults, class: Class) -> (u64, u32) {
     sim.faults(faults);
     sim.clients("echo", 4, |c| {
         for round in 1.. {
-            // Long enough to be cut, never a pause so long that nothing is hit, and new connections.
-            if c.write_all(&[7; 700]).and_then(|()| c.expect(&[7; 700])).is_err() || round % 10 == 0 {
+            // Long enough to be cut, in parts that may come together or not, and new connections.
+            let parts = [[7; 350]; 2];
+            let sent = parts.iter().try_for_each(|part| c.write_all(part));
+            if sent.and_then(|()| c.expect(&[7; 700])).is_err() || round % 10 == 0 {
                 c.close();
             }
             c.pause(Duration::from_millis(100));
