@@ -161,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn only_the_service_that_was_taken_back_is_due_no_longer() {
+        let mut roster = Roster::default();
+        let [a, b] = [0, 1].map(|_| roster.add(Reconnect::EachTurn, OnConnectError::End));
+        roster.unmark_due(a);
+        roster.unmark_due(a);
+        let mut todo = Vec::new();
+        roster.take_due(&mut todo);
+        assert_eq!(todo, [b]);
+        todo.clear();
+        roster.mark_due(a);
+        roster.take_due(&mut todo);
+        assert_eq!(todo, [a], "it can be due again");
+    }
+
+    #[test]
     fn tries_are_counted_without_overflow() {
         let mut roster = Roster::default();
         let a = roster.add(Reconnect::EachTurn, OnConnectError::Retry);

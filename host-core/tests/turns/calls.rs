@@ -554,3 +554,21 @@ fn a_socket_that_is_closed_while_the_host_waits_ends_the_wait() {
     assert!(rig.tell(closed(S0)).starts_with("wait 1ns"));
     assert_eq!(rig.tell(at_deadline()), "connect a");
 }
+
+#[test]
+fn the_last_of_two_requests_to_reconnect_counts() {
+    let mut rig = Rig::new(quick());
+    rig.play([
+        (added_with(Reconnect::backoff(40 * MS, 40 * MS), OnConnectError::End), "tell a added"),
+        (start(), "tell started 1, connect a"),
+        (opened(S0, A), "watch s0 r"),
+        (returns(A, Connect), "prepare a"),
+        (returns(A, Prepare), "wait 50 period"),
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (reconnect(A), ""),
+        (reconnect_later(A), ""),
+    ]);
+    // The first one was in a hurry; the next turn calls nobody all the same.
+    rig.play([(returns(A, Receive), "look"), (tick(), "wait 22.333783ms reconnect a")]);
+}
