@@ -325,6 +325,14 @@ fn a_socket_that_cannot_be_watched_fails_its_service_in_the_callback_that_opened
         (opened(S2, B), "watch s2 r"),
         (unwatchable(S2), "notify b receive ENOSPC, close a, close b, finish ServiceFailed"),
     ]);
+    // Another service's callback may accept for it, through a listener that they share.
+    let mut rig = Rig::standing(quick(), 2);
+    rig.play([
+        (readable(S0), "wait"),
+        (tick(), "receive a s0 r"),
+        (opened(S2, B), "watch s2 r"),
+        (unwatchable(S2), "notify b connect ENOSPC, close a, close b, finish ServiceFailed"),
+    ]);
     let mut rig = Rig::standing(quick(), 1);
     rig.play([(unwatchable(S0), "notify a connect ENOSPC, close a, finish ServiceFailed")]);
 }
