@@ -46,3 +46,25 @@ fn under_every_fault_answers_are_right_or_missing_and_every_client_comes_to_its_
         assert_eq!(late.succeeded(), 3, "a healed host serves everybody: {:?}", late.errors());
     });
 }
+
+/// A client that is cut off may blame a reset; here nothing may be blamed.
+#[test]
+fn under_faults_that_excuse_nothing_every_client_is_answered() {
+    use harness::Class::{Interrupt, Kick, Latency, Schedule, ShortIo, WallJump};
+    check!(|sim| {
+        sim.host(echo);
+        sim.faults(Faults::only(&[ShortIo, Interrupt, Latency, Schedule, WallJump, Kick]));
+        let clients = sim.clients("echo", 5, |c| {
+            for round in 0..20u8 {
+                let line = [round; 100];
+                c.write_all(&line)?;
+                c.expect(&line)?;
+                c.pause(Duration::from_millis(100));
+            }
+            Ok(())
+        });
+        sim.run_for(SECOND * 5);
+        sim.heal_and_settle();
+        assert_eq!(clients.errors(), [], "nobody was cut off");
+    });
+}
