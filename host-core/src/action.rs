@@ -1,9 +1,14 @@
 //! Orders: what the [`Host`](crate::host::Host) wants done.
 
-use crate::id::{ServiceId, SocketId};
+use crate::fleet::notice::FleetNotice;
+use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::notice::Notice;
 use crate::service::kick::Callback;
-use crate::sys::{Errno, Interest, Readiness};
+use crate::sys::{Errno, Interest, Readiness, Signal};
+use alloc::collections::VecDeque;
+
+/// Where orders go.
+pub(crate) type Orders = VecDeque<Action>;
 
 /// An order to the world. One that can fail answers with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +66,43 @@ pub enum Action {
         /// What to tell.
         notice: Notice,
     },
+    /// Fork a worker; answers [`Event::Spawned`](crate::event::Event::Spawned) or
+    /// [`Event::SpawnFailed`](crate::event::Event::SpawnFailed).
+    Spawn {
+        /// Who it will be.
+        worker: WorkerId,
+    },
+    /// Send a worker a signal; answers only if that fails.
+    SignalWorker {
+        /// To whom.
+        worker: WorkerId,
+        /// Which.
+        signal: Signal,
+    },
+    /// Tell a worker to look for connections that nobody was woken for.
+    Nudge {
+        /// Whom.
+        worker: WorkerId,
+    },
+    /// Read the slots of all workers of a fleet; answers [`Event::Beats`](crate::event::Event::Beats).
+    ReadBeats {
+        /// The fleet.
+        fleet: FleetId,
+    },
+    /// Ask which children were stopped or continued; answers with an event each.
+    ReadChildNews {
+        /// Reap children that nobody here forked as well.
+        reap_strangers: bool,
+    },
+    /// Kill every worker and wait for its end: the loop cannot go on, and nobody is left behind.
+    KillAll,
+    /// Tell people about a fleet.
+    TellFleet {
+        /// Which.
+        fleet: FleetId,
+        /// What to tell.
+        notice: FleetNotice,
+    },
     /// End the loop; nothing follows.
     Finish(Ending),
 }
@@ -93,6 +135,16 @@ pub enum Ending {
     StoppedAtOnce,
     /// A service failed; the notifier knows which.
     ServiceFailed,
+    /// A fleet has used up its restart budget, and is configured to take the host with it.
+    FleetGivenUp {
+        /// Which.
+        fleet: FleetId,
+    },
+    /// The process has more threads than one: its workers cannot be forked.
+    Threads {
+        /// How many.
+        count: u32,
+    },
     /// A call that the host cannot do without failed.
     SystemFailed {
         /// The system call.

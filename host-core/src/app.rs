@@ -1,8 +1,13 @@
 //! The description of an application: what an author writes, once, for every world.
 
+pub mod fleet;
+
+use crate::app::fleet::{Body, Fleet};
 use crate::config::HostConfig;
 use crate::driver::Context;
 use crate::error::{ConfigError, Error, Mistake, Result, ServiceError};
+use crate::fleet::config::Strategy;
+use crate::id::FleetId;
 use crate::io::Ready;
 use crate::notice::Record;
 use crate::service::reconnect::{OnConnectError, Reconnect};
@@ -59,6 +64,17 @@ pub trait Service {
         Ok(())
     }
 
+    /// Called once when the host drains (QUIT): take no new work – drop the listener – and finish what was
+    /// begun. With [`Drained::NotYet`] the service goes on being served until its last socket is closed,
+    /// and is not connected again. By default nothing is waited for.
+    ///
+    /// # Errors
+    /// Ends the host.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Result<Drained> {
+        let _ = cx;
+        Ok(Drained::Yes)
+    }
+
     /// Called once when the host stops in order; the sockets are closed afterwards.
     ///
     /// # Errors
@@ -75,6 +91,15 @@ pub enum Connected {
     /// The service stands and waits for its sockets.
     Yes,
     /// There is nothing to connect to yet: call again.
+    NotYet,
+}
+
+/// What `drain` came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Nothing is left to do: the service may be stopped.
+    Yes,
+    /// The sockets that are open now are served to their end.
     NotYet,
 }
 
@@ -186,6 +211,7 @@ pub struct App {
     pub(crate) backlog: u32,
     pub(crate) listens: Vec<Listen>,
     pub(crate) services: Vec<Hosted>,
+    pub(crate) fleets: Vec<Fleet>,
     pub(crate) notifier: Option<Notifier>,
     pub(crate) on_notice: Option<Listening>,
 }
@@ -212,6 +238,7 @@ impl App {
             backlog: Self::BACKLOG,
             listens: Vec::new(),
             services: Vec::new(),
+            fleets: Vec::new(),
             notifier: None,
             on_notice: None,
         }
@@ -233,6 +260,28 @@ impl App {
     #[must_use]
     pub fn service(mut self, service: impl Into<Hosted>) -> Self {
         self.services.push(service.into());
+        self
+    }
+
+    /// Adds a fleet of workers. Fleets start in the order of addition and drain in reverse order; services
+    /// of the application itself run beside them, in the host.
+    #[must_use]
+    pub fn fleet(mut self, fleet: Fleet) -> Self {
+        self.fleets.push(fleet);
+        self
+    }
+
+    /// Who else is restarted when a worker dies unasked. Default [`Strategy::OneForOne`].
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.config.strategy = strategy;
+        self
+    }
+
+    /// Reap children that nobody here forked. Default: only as process 1.
+    #[must_use]
+    pub fn reap_strangers(mut self) -> Self {
+        self.config.reap_strangers = true;
         self
     }
 
@@ -358,6 +407,33 @@ impl App {
         for (index, hosted) in self.services.iter().enumerate() {
             mistakes.extend(hosted.mistakes(self.services[..index].iter().map(|other| &*other.name)));
         }
+        if self.fleets.len() > FleetId::COUNT_MAX {
+            let wanted = format!("must be at most {}", FleetId::COUNT_MAX);
+            mistakes.push(Mistake {
+                field: "number of fleets".into(),
+                found: self.fleets.len().to_string(),
+                wanted,
+            });
+        }
+        for (index, fleet) in self.fleets.iter().enumerate() {
+            let name = &fleet.config.name;
+            mistakes.extend(name_mistake("fleet", name));
+            if self.fleets[..index].iter().any(|other| other.config.name == *name) {
+                mistakes.push(Mistake {
+                    field: "fleet".into(),
+                    found: format!("`{name}` twice"),
+                    wanted: "each needs a name of its own: Fleet::new(name)".into(),
+                });
+            }
+            if matches!(fleet.body, Body::Missing) {
+                mistakes.push(Mistake {
+                    field: format!("fleet `{}`", name.escape_debug()),
+                    found: "without a body".into(),
+                    wanted: "needs one: Fleet::run(function) or Fleet::host(function)".into(),
+                });
+            }
+            mistakes.extend(fleet.config.mistakes());
+        }
         mistakes
     }
 }
@@ -369,6 +445,7 @@ impl fmt::Debug for App {
             .field("config", &self.config)
             .field("listens", &self.listens)
             .field("services", &self.services)
+            .field("fleets", &self.fleets)
             .finish_non_exhaustive()
     }
 }
@@ -492,6 +569,8 @@ mod tests {
             .burst(4)
             .accept_pause(ms(5))
             .backlog(6)
+            .strategy(Strategy::RestForOne)
+            .reap_strangers()
             .seed(7);
         let expected = HostConfig {
             poll_period: Some(ms(1)),
@@ -500,11 +579,47 @@ mod tests {
             empty_wakes_max: 3,
             burst: 4,
             accept_pause: ms(5),
+            fleets: Vec::new(),
+            strategy: Strategy::RestForOne,
+            reap_strangers: true,
             seed: 0,
         };
         assert_eq!((app.name(), app.backlog, app.seed), ("x", 6, Some(7)));
         assert_eq!(app.config, expected);
         assert_eq!(App::new("x").poll_period_off().config.poll_period, None);
+    }
+
+    #[test]
+    fn mistakes_of_fleets_are_named_with_all_others() {
+        let fleet = |name: &str| Fleet::new(name).run(|_| Ok(()));
+        assert_eq!(mistakes(&App::new("x").fleet(fleet("a")).fleet(fleet("b"))), [""; 0]);
+        let app = App::new("x")
+            .fleet(fleet("a").surge_max(0))
+            .fleet(Fleet::new("b"))
+            .fleet(fleet("a"))
+            .fleet(fleet(""));
+        assert_eq!(
+            mistakes(&app),
+            [
+                "surge_max of fleet `a` is 0, but must be at least 1, or nobody could be replaced in advance",
+                "fleet `b` is without a body, but needs one: Fleet::run(function) or Fleet::host(function)",
+                "fleet is `a` twice, but each needs a name of its own: Fleet::new(name)",
+                "name of fleet is ``, but must have 1 to 64 bytes and no control characters",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_host_has_no_more_fleets_than_a_poller_key_can_tell_apart() {
+        let app = |count: usize| {
+            let mut app = App::new("x");
+            for number in 0..count {
+                app = app.fleet(Fleet::new(number.to_string()).run(|_| Ok(())));
+            }
+            app
+        };
+        assert_eq!(mistakes(&app(4096)), [""; 0]);
+        assert_eq!(mistakes(&app(4097)), ["number of fleets is 4097, but must be at most 4096"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The settings of a host: plain data, checked once, unchanged afterwards.
 
 use crate::error::{Milliseconds, Mistake};
+use crate::fleet::config::{FleetConfig, Strategy};
 use crate::time::Duration;
 use alloc::format;
 use alloc::string::ToString;
@@ -29,6 +30,13 @@ pub struct HostConfig {
     /// How long a listener rests after descriptors or memory ran out. Default 100 ms: a tenth of a
     /// second late is better than a loop that spins.
     pub accept_pause: Duration,
+    /// The fleets, in the order in which they start.
+    pub fleets: Vec<FleetConfig>,
+    /// Who falls with whom. Default [`Strategy::OneForOne`].
+    pub strategy: Strategy,
+    /// Reap children that nobody here forked: for process 1 of a container, and for a subreaper. Default:
+    /// if the host is process 1.
+    pub reap_strangers: bool,
     /// The seed of all jitter. Set from the system's randomness if the application sets none.
     pub seed: u64,
 }
@@ -42,6 +50,9 @@ impl Default for HostConfig {
             empty_wakes_max: 16,
             burst: 8,
             accept_pause: Duration::from_millis(100),
+            fleets: Vec::new(),
+            strategy: Strategy::OneForOne,
+            reap_strangers: false,
             seed: 0,
         }
     }
@@ -92,6 +103,7 @@ impl HostConfig {
                 "must be longer than zero, or the host spins while descriptors are short",
             );
         }
+        mistakes.extend(self.fleets.iter().flat_map(FleetConfig::mistakes));
         mistakes
     }
 }

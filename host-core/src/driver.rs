@@ -4,27 +4,30 @@
 //! [`Host`]; so this loop runs on the real kernel and on a simulated one alike.
 
 mod context;
+mod workers;
 
 pub use context::Context;
 
 use crate::action::{Action, Ending, Why};
-use crate::app::{App, Connected, Listening, Notifier, Service};
+use crate::app::{App, Connected, Drained, Listening, Notifier, Service};
 use crate::error::{Cause, ConfigError, Mistake, RunError, ServiceError};
 use crate::event::{Activity, Event, Outcome};
 use crate::host::Host;
-use crate::id::{ServiceId, SocketId};
+use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::io::Ready;
 use crate::io::registry::Registry;
 use crate::notice::{Notice, Record};
 use crate::service::kick::{Callback, Site};
 use crate::sys::{Errno, Fact, Handle, Interest, PollEvent, Signal, Sys};
 use crate::time::Instant;
+use crate::worker::Link;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use workers::Children;
 
 /// How long a host runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +36,31 @@ pub enum Until {
     /// host's from the start to the end.
     Stopped,
     /// For this many turns at most, then it stops in order. For tests: the signals of the process are
-    /// left alone, so that several such hosts can run side by side.
+    /// left alone, so that several such hosts can run side by side. Such a host has no fleets.
     Turns(u64),
 }
 
+/// The signals that every host takes, beside USR1.
+const SIGNALS: &[Signal] = &[Signal::Int, Signal::Quit, Signal::Term];
+/// And those that one with fleets takes.
+const FLEET_SIGNALS: &[Signal] = &[
+    Signal::Hup,
+    Signal::Int,
+    Signal::Quit,
+    Signal::Usr2,
+    Signal::Term,
+    Signal::Chld,
+    Signal::Cont,
+    Signal::Ttin,
+    Signal::Ttou,
+    Signal::Winch,
+];
+
 /// The poller key of the signals; no socket can have it, since no seat is reused that often.
 const SIGNAL_KEY: u64 = u64::MAX;
+/// In a worker: that it is asked to quit, and its channel. No worker can have them either.
+const QUIT_KEY: u64 = u64::MAX - 1;
+const CHANNEL_KEY: u64 = u64::MAX - 2;
 
 /// Runs an application on an operating system until it ends.
 ///
@@ -48,8 +70,18 @@ pub fn run(app: App, sys: Rc<dyn Sys>, until: Until) -> Result<(), RunError> {
     Driver::start(app, sys, until)?.run()
 }
 
+/// Runs an application in a worker, on the listeners of its host, until the worker is asked to quit.
+fn run_worker(
+    app: App,
+    sys: Rc<dyn Sys>,
+    link: Rc<Link>,
+    listeners: &[NamedListener],
+) -> Result<(), RunError> {
+    Driver::start_in_worker(app, sys, link, listeners)?.run()
+}
+
 /// A named listener that the host keeps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NamedListener {
     pub(crate) name: String,
     pub(crate) handle: Handle,
@@ -69,11 +101,14 @@ pub(crate) struct Shared {
     pub(crate) random: crate::random::Random,
     /// The moment of the last fact.
     pub(crate) now: Instant,
+    pub(crate) host: Host,
+    /// Of a worker's host: the worker.
+    pub(crate) work: Option<Rc<Link>>,
 }
 
 struct Driver {
     shared: Shared,
-    host: Host,
+    children: Children,
     /// Indexed by service; `None` once closed.
     services: Vec<Option<Box<dyn Service>>>,
     signals: Option<Handle>,
@@ -90,37 +125,99 @@ struct Driver {
 }
 
 impl Driver {
-    fn start(app: App, sys: Rc<dyn Sys>, until: Until) -> Result<Self, RunError> {
+    fn start(mut app: App, sys: Rc<dyn Sys>, until: Until) -> Result<Self, RunError> {
         let mut config = app.config.clone();
         let mut mistakes = app.mistakes();
+        if let (Until::Turns(turns), Some(fleet)) = (until, app.fleets.first()) {
+            mistakes.push(Mistake {
+                field: format!("fleet `{}`", fleet.config.name),
+                found: format!("in a run of {turns} turns"),
+                wanted: "needs the signals of the process, which such a run leaves alone".into(),
+            });
+        }
+        let taken = if app.fleets.is_empty() { SIGNALS } else { FLEET_SIGNALS };
         // The signals first: until then USR1 ends the process by default, and so would a kick.
         let signals = match until {
-            Until::Stopped if mistakes.is_empty() => Some(arm_signals(&*sys, config.heartbeat_threshold)?),
+            Until::Stopped if mistakes.is_empty() => {
+                Some(arm_signals(&*sys, config.heartbeat_threshold, taken)?)
+            }
             Until::Stopped | Until::Turns(_) => None,
         };
         let listeners = bind(&app, &*sys, &mut mistakes);
-        if !mistakes.is_empty() {
+        let fleets = core::mem::take(&mut app.fleets);
+        let children = Children::prepare(fleets, &*sys, &mut mistakes);
+        if !mistakes.is_empty() || children.is_err() {
             close_listeners(&*sys, &listeners);
             disarm_signals(&*sys, signals);
+            children?;
             return Err(ConfigError { mistakes }.into());
         }
+        let children = children?;
+        config.fleets = children.configs();
+        config.reap_strangers |= !children.is_empty() && sys.pid().0 == 1;
+        let turns_max = match until {
+            Until::Stopped => None,
+            Until::Turns(turns) => Some(turns),
+        };
+        Ok(Self::begin(app, sys, config, Vec::new(), listeners, children, signals, None, turns_max))
+    }
+
+    fn start_in_worker(
+        app: App,
+        sys: Rc<dyn Sys>,
+        link: Rc<Link>,
+        inherited: &[NamedListener],
+    ) -> Result<Self, RunError> {
+        let config = app.config.clone();
+        let mut mistakes = app.mistakes();
+        let bound = bind(&app, &*sys, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(ConfigError { mistakes }.into());
+        }
+        // What ends a worker: that it is asked to quit, and the end of its host.
+        for (handle, key) in [(link.quit, QUIT_KEY), (link.channel, CHANNEL_KEY)] {
+            sys.poll_add(handle, key, Interest::READ)
+                .map_err(|errno| RunError::System { call: "epoll_ctl", errno })?;
+        }
+        let children = Children::default();
+        Ok(Self::begin(app, sys, config, inherited.to_vec(), bound, children, None, Some(link), None))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the loop, made ready by two callers")]
+    fn begin(
+        app: App,
+        sys: Rc<dyn Sys>,
+        mut config: crate::config::HostConfig,
+        inherited: Vec<NamedListener>,
+        bound: Vec<NamedListener>,
+        children: Children,
+        signals: Option<Handle>,
+        work: Option<Rc<Link>>,
+        turns_max: Option<u64>,
+    ) -> Self {
         config.seed = app.seed.unwrap_or_else(|| sys.random());
+        let patience = config.io_patience();
+        let random = crate::random::Random::new(!config.seed);
+        let witnesses = sys.witnesses();
+        if witnesses {
+            sys.witness(Fact::Begin(&config));
+        }
+        let news = inherited.len();
         let shared = Shared {
-            registry: Registry::new(Rc::clone(&sys), config.io_patience()),
-            random: crate::random::Random::new(!config.seed),
+            registry: Registry::new(Rc::clone(&sys), patience, work.clone()),
+            random,
             now: sys.now(),
-            listeners,
+            listeners: inherited.into_iter().chain(bound).collect(),
             names: Vec::new(),
             added: Vec::new(),
+            host: Host::new(config),
+            work,
             sys,
         };
-        if shared.sys.witnesses() {
-            shared.sys.witness(Fact::Begin(&config));
-        }
         let mut driver = Self {
-            witnesses: shared.sys.witnesses(),
+            witnesses,
             wants_dispatches: shared.sys.wants_dispatches(),
-            host: Host::new(config),
+            children,
             services: Vec::new(),
             signals,
             notifier: app.notifier,
@@ -131,7 +228,7 @@ impl Driver {
             events: Vec::new(),
             shared,
         };
-        for index in 0..driver.shared.listeners.len() {
+        for index in news..driver.shared.listeners.len() {
             let address = driver.shared.listeners[index].address;
             let name = driver.shared.listeners[index].name.clone();
             driver.tell(Some(&name), None, None, &Notice::Listening { address });
@@ -139,12 +236,8 @@ impl Driver {
         for hosted in app.services {
             driver.shared.add(hosted);
         }
-        let turns_max = match until {
-            Until::Stopped => None,
-            Until::Turns(turns) => Some(turns),
-        };
         driver.shared.registry.tell(Event::Started { turns_max });
-        Ok(driver)
+        driver
     }
 
     fn run(mut self) -> Result<(), RunError> {
@@ -153,7 +246,10 @@ impl Driver {
             if let Some(ending) = self.ending.take() {
                 return self.finish(ending);
             }
-            let deadline = self.host.next_deadline().map(|deadline| deadline.at);
+            let deadline = self.shared.host.next_deadline().map(|deadline| deadline.at);
+            if let Some(work) = &self.shared.work {
+                work.tell_ready();
+            }
             self.shared.sys.beat(self.shared.now, Site::Waiting);
             self.poll(deadline);
         }
@@ -161,7 +257,7 @@ impl Driver {
 
     /// Tells the host every fact there is, and carries out what it orders.
     fn take_in_facts(&mut self) {
-        while let Some(event) = self.shared.registry.next_fact() {
+        while let Some(event) = self.next_fact() {
             if self.ending.is_some() {
                 continue;
             }
@@ -172,20 +268,29 @@ impl Driver {
             if !self.shared.added.is_empty() {
                 self.services.extend(self.shared.added.drain(..).map(Some));
             }
-            self.host.handle_event(now, event);
-            while let Some(action) = self.host.poll_action() {
+            let ticked = event == Event::Tick;
+            self.shared.host.handle_event(now, event);
+            while let Some(action) = self.shared.host.poll_action() {
                 if self.witnesses {
                     self.shared.sys.witness(Fact::Action(&action));
                 }
                 self.perform(action);
             }
             debug_assert!(
-                self.host.next_deadline().is_none_or(|deadline| deadline.at > now),
+                !ticked || self.shared.host.next_deadline().is_none_or(|deadline| deadline.at > now),
                 "the host wants to be woken in the past"
             );
             if self.witnesses {
-                self.shared.sys.witness(Fact::Settled(&self.host));
+                self.shared.sys.witness(Fact::Settled(&self.shared.host));
             }
+        }
+    }
+
+    /// The beats first: between the reading of a slot and the verdict on it no callback may run.
+    fn next_fact(&mut self) -> Option<Event> {
+        match self.children.looks.pop_front() {
+            Some(fleet) => Some(self.read_beats(fleet)),
+            None => self.shared.registry.next_fact(),
         }
     }
 
@@ -206,7 +311,10 @@ impl Driver {
             }
             Action::Look => self.poll(Some(Instant::ZERO)),
             Action::EndOnNextSignal => {
-                if let Err(errno) = self.shared.sys.signals_end_process(&[Signal::Int, Signal::Term]) {
+                // A worker ends at once by INT and TERM anyway, and a limited run has no signals.
+                if self.signals.is_some()
+                    && let Err(errno) = self.shared.sys.signals_end_process(&[Signal::Int, Signal::Term])
+                {
                     self.shared.registry.tell(Event::SystemFailed { call: "sigaction", errno });
                 }
             }
@@ -223,6 +331,16 @@ impl Driver {
                     Some(Cause::NoProgress { .. } | Cause::NotWatched { .. }) | None => None,
                 };
                 self.tell(name.as_deref(), service, error, &notice);
+            }
+            Action::Spawn { worker } => self.spawn(worker),
+            Action::SignalWorker { worker, signal } => self.signal_worker(worker, signal),
+            Action::Nudge { worker } => self.nudge(worker),
+            Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
+            Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
+            Action::KillAll => self.kill_all(),
+            Action::TellFleet { fleet, notice } => {
+                let config = self.children.name(fleet);
+                self.tell_about(Some(&config.name), None, Some(fleet), None, &Notice::Fleet(notice));
             }
             Action::Finish(ending) => self.ending = Some(ending),
         }
@@ -249,12 +367,49 @@ impl Driver {
         self.shared.registry.tell(Event::Tick);
     }
 
-    fn report(&self, event: PollEvent) {
-        if event.key != SIGNAL_KEY {
-            let socket = SocketId::from_key(event.key);
-            self.shared.registry.tell(Event::Ready { socket, readiness: event.readiness });
-            return;
+    fn report(&mut self, event: PollEvent) {
+        match event.key {
+            SIGNAL_KEY => self.report_signals(),
+            QUIT_KEY => self.report_quit(),
+            CHANNEL_KEY => self.report_channel(),
+            key => match WorkerId::from_key(key) {
+                Some((worker, handle)) => self.report_child(worker, handle),
+                None => {
+                    let socket = SocketId::from_key(key);
+                    self.shared.registry.tell(Event::Ready { socket, readiness: event.readiness });
+                }
+            },
         }
+    }
+
+    /// In a worker: it is asked to quit, once and for all.
+    fn report_quit(&self) {
+        if let Some(work) = &self.shared.work {
+            // It was registered at the start, and is reported for ever.
+            let _ = self.shared.sys.poll_delete(work.quit);
+            self.shared.registry.tell(Event::Signalled(Signal::Quit));
+        }
+    }
+
+    /// In a worker: its host says something, or is gone.
+    fn report_channel(&mut self) {
+        let Some(work) = self.shared.work.clone() else { return };
+        if work.hear() {
+            for socket in self.shared.registry.shared() {
+                if socket.watched.get() {
+                    // Registering anew is what looks at the queue.
+                    let _ = self.shared.sys.poll_delete(socket.handle);
+                    socket.watched.set(false);
+                    self.watch(socket.id, Interest::READ);
+                }
+            }
+        }
+        if !work.is_wanted() {
+            self.shared.registry.tell(Event::Signalled(Signal::Quit));
+        }
+    }
+
+    fn report_signals(&self) {
         let Some(handle) = self.signals else { return };
         loop {
             match self.shared.sys.signal_read(handle) {
@@ -269,14 +424,19 @@ impl Driver {
         }
     }
 
-    fn watch(&mut self, id: SocketId, interest: Interest) {
+    fn watch(&self, id: SocketId, interest: Interest) {
         let Some(socket) = self.shared.registry.find(id) else { return };
         let sys = &self.shared.sys;
         let answer = if socket.watched.get() {
             // It stays registered if this fails.
             sys.poll_modify(socket.handle, id.key(), interest)
         } else {
-            sys.poll_add(socket.handle, id.key(), interest).inspect(|()| socket.watched.set(true))
+            let answer = if socket.is_shared() && interest == Interest::READ {
+                sys.poll_add_shared(socket.handle, id.key())
+            } else {
+                sys.poll_add(socket.handle, id.key(), interest)
+            };
+            answer.inspect(|()| socket.watched.set(true))
         };
         if let Err(errno) = answer {
             self.shared.registry.tell(Event::WatchFailed { socket: id, errno });
@@ -290,6 +450,10 @@ impl Driver {
                 Callback::Connect => user.connect(cx),
                 Callback::Prepare => user.prepare(cx).map(done),
                 Callback::Wake => user.wake(cx).map(done),
+                Callback::Drain => user.drain(cx).map(|drained| match drained {
+                    Drained::Yes => Connected::Yes,
+                    Drained::NotYet => Connected::NotYet,
+                }),
                 Callback::Stop => user.stop(cx).map(done),
                 // Only ordered with a socket.
                 Callback::Receive => Ok(Connected::Yes),
@@ -386,8 +550,19 @@ impl Driver {
         error: Option<&dyn core::error::Error>,
         notice: &Notice,
     ) {
+        self.tell_about(subject, service, None, error, notice);
+    }
+
+    fn tell_about(
+        &mut self,
+        subject: Option<&str>,
+        service: Option<ServiceId>,
+        fleet: Option<FleetId>,
+        error: Option<&dyn core::error::Error>,
+        notice: &Notice,
+    ) {
         let sys = &self.shared.sys;
-        let record = Record { at: self.shared.now, wall: sys.wall(), subject, service, error, notice };
+        let record = Record { at: self.shared.now, wall: sys.wall(), subject, service, fleet, error, notice };
         sys.tell(&record);
         if let Some(listening) = &mut self.on_notice {
             // An application that cannot read a notice must not be ended by it; the log has it.
@@ -409,6 +584,13 @@ impl Driver {
             Ending::Stopped => Ok(()),
             Ending::StoppedAtOnce => Err(RunError::StoppedAtOnce),
             Ending::SystemFailed { call, errno } => Err(RunError::System { call, errno }),
+            Ending::Threads { count } => Err(RunError::Threads { count }),
+            Ending::FleetGivenUp { fleet } => {
+                let status = self.shared.host.fleet(fleet);
+                let last = status.and_then(|status| status.deaths.last().map(ToString::to_string));
+                let fleet = self.children.name(fleet).name.clone();
+                Err(RunError::FleetGivenUp { fleet, last: last.unwrap_or_else(|| "not kept".into()) })
+            }
             Ending::ServiceFailed => {
                 let failure = self.failure.take().expect("a failure is told before it ends the host");
                 Err(RunError::Service(failure))
@@ -444,12 +626,16 @@ fn close_listeners(sys: &dyn Sys, listeners: &[NamedListener]) {
 }
 
 /// Takes over INT, TERM and USR1; all or nothing.
-fn arm_signals(sys: &dyn Sys, threshold: core::time::Duration) -> Result<Handle, RunError> {
+fn arm_signals(
+    sys: &dyn Sys,
+    threshold: core::time::Duration,
+    signals: &[Signal],
+) -> Result<Handle, RunError> {
     let failed = |call| move |errno| RunError::System { call, errno };
     // The first beat: the word may hold anything.
     sys.beat(sys.now(), Site::Loop);
     sys.kick_arm(threshold).map_err(failed("arming of the kick"))?;
-    let handle = sys.signals(&[Signal::Int, Signal::Term]).map_err(failed("signalfd"));
+    let handle = sys.signals(signals).map_err(failed("signalfd"));
     let handle = handle.inspect_err(|_| sys.kick_disarm())?;
     if let Err(errno) = sys.poll_add(handle, SIGNAL_KEY, Interest::READ) {
         disarm_signals(sys, Some(handle));

@@ -31,6 +31,20 @@ pub enum RunError {
         /// What it answered.
         errno: Errno,
     },
+    /// A fleet has used up its restart budget, and is configured to take the host with it.
+    #[error("fleet `{fleet}` is given up: too many of its workers died young; the last of them: {last}")]
+    FleetGivenUp {
+        /// Its name.
+        fleet: String,
+        /// The last death, in words.
+        last: String,
+    },
+    /// The process has more threads than one: no worker can be forked.
+    #[error("{}", crate::sys::ForkError::Threads { count: *count })]
+    Threads {
+        /// How many.
+        count: u32,
+    },
     /// A second INT or TERM arrived while the host was stopping.
     #[error("stopped at once by a second signal")]
     StoppedAtOnce,
@@ -42,6 +56,8 @@ pub mod exit {
 
     /// An orderly stop.
     pub const STOPPED: u8 = 0;
+    /// A fleet has used up its restart budget and took the host with it (EX_UNAVAILABLE).
+    pub const FLEET_GIVEN_UP: u8 = 69;
     /// A service failed or panicked (EX_SOFTWARE).
     pub const SERVICE_FAILED: u8 = 70;
     /// The operating system refused the host itself something (EX_OSERR).
@@ -50,6 +66,8 @@ pub mod exit {
     pub const KICKED: u8 = 75;
     /// The description of the application is wrong (EX_CONFIG: starting it again is of no use).
     pub const CONFIG: u8 = 78;
+    /// A worker whose body panicked, as a Rust program's own status for that is.
+    pub const PANICKED: u8 = 101;
     /// A second stop signal ended the host before its services were told. A signal that strikes while
     /// a callback hangs ends the process itself, with that signal's own status.
     pub const STOPPED_AT_ONCE: u8 = 130;
@@ -60,7 +78,8 @@ pub mod exit {
             Ok(()) => STOPPED,
             Err(RunError::Config(_)) => CONFIG,
             Err(RunError::Service(_)) => SERVICE_FAILED,
-            Err(RunError::System { .. }) => SYSTEM_FAILED,
+            Err(RunError::System { .. } | RunError::Threads { .. }) => SYSTEM_FAILED,
+            Err(RunError::FleetGivenUp { .. }) => FLEET_GIVEN_UP,
             Err(RunError::StoppedAtOnce) => STOPPED_AT_ONCE,
         }
     }

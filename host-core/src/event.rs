@@ -1,10 +1,12 @@
 //! Facts: what happened, told to the [`Host`](crate::host::Host).
 
-use crate::id::{ServiceId, SocketId};
+use crate::fleet::message::{FromWorker, Garbled};
+use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::service::kick::Callback;
 use crate::service::reconnect::{OnConnectError, Reconnect};
-use crate::sys::{Errno, Interest, Readiness, Signal};
+use crate::sys::{Errno, ExitStatus, ForkError, Interest, Pid, Readiness, Signal, SlotReading};
 use crate::time::Instant;
+use alloc::vec::Vec;
 
 /// A fact about the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +94,79 @@ pub enum Event {
     Signalled(Signal),
     /// The application asked for an orderly stop.
     StopAsked,
+    /// The application asked for a drain.
+    DrainAsked,
+    /// A worker was forked.
+    Spawned {
+        /// Who.
+        worker: WorkerId,
+        /// Its number.
+        pid: Pid,
+    },
+    /// A worker could not be forked.
+    SpawnFailed {
+        /// Who it would have been.
+        worker: WorkerId,
+        /// Why not.
+        error: ForkError,
+    },
+    /// A worker has said something.
+    WorkerSaid {
+        /// Who.
+        worker: WorkerId,
+        /// What, or what it was like if it was no message.
+        message: Result<FromWorker, Garbled>,
+    },
+    /// A worker has died and was reaped.
+    WorkerExited {
+        /// Who.
+        worker: WorkerId,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A signal could not be sent to a worker.
+    SignalFailed {
+        /// To whom.
+        worker: WorkerId,
+        /// Which.
+        signal: Signal,
+        /// What the system answered.
+        errno: Errno,
+    },
+    /// What the slots of a fleet's workers hold at this moment.
+    Beats {
+        /// The fleet.
+        fleet: FleetId,
+        /// By worker, in the order of slots.
+        readings: Vec<(WorkerId, SlotReading)>,
+    },
+    /// A child was stopped; perhaps nobody's worker.
+    ChildStopped {
+        /// Its number.
+        pid: Pid,
+    },
+    /// A child was continued; perhaps nobody's worker.
+    ChildContinued {
+        /// Its number.
+        pid: Pid,
+    },
+    /// A child that nobody here forked had ended, and was reaped.
+    StrangerReaped {
+        /// Its number, which is free again.
+        pid: Pid,
+    },
+    /// The application wants another number of workers.
+    ResizeAsked {
+        /// Of which fleet.
+        fleet: FleetId,
+        /// How many; the fleet's most if it is more.
+        workers: u32,
+    },
+    /// The application wants as many workers as before WINCH.
+    RestoreAsked {
+        /// Of which fleet.
+        fleet: FleetId,
+    },
     /// All that was known at this moment has been told. Also sent when a wait ended with nothing:
     /// time itself is a fact. A needless one changes nothing.
     Tick,

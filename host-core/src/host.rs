@@ -1,14 +1,19 @@
 //! The switchboard: facts in, orders out, one question. It routes and decides nothing itself.
 
-use crate::action::Action;
+use crate::action::{Action, Ending, Orders};
 use crate::config::HostConfig;
 use crate::event::Event;
+use crate::fleet::crew::{Crew, Means, Stop};
+use crate::fleet::fleets::{Fleets, Setting};
+use crate::fleet::status::FleetStatus;
+use crate::fleet::target::Target;
+use crate::id::FleetId;
+use crate::notice::Notice;
 use crate::random::Random;
-use crate::service::timers::Deadline;
 use crate::service::turns::Turns;
-use crate::sys::Signal;
+use crate::sys::{ForkError, Signal};
 use crate::time::Instant;
-use alloc::collections::VecDeque;
+use crate::timers::Deadline;
 
 /// All decisions of one host, as a state machine without clock, I/O or hidden randomness.
 ///
@@ -18,16 +23,47 @@ use alloc::collections::VecDeque;
 pub struct Host {
     config: HostConfig,
     now: Instant,
+    /// The last fact was a tick: what is due was done.
+    ticked: bool,
     random: Random,
     turns: Turns,
-    orders: VecDeque<Action>,
+    fleets: Fleets,
+    /// Who asked for the stop that the fleets come first in.
+    stopping: Option<Asked>,
+    /// The last order, which waits until nobody is left in the fleets.
+    held: Option<Ending>,
+    /// Why the host ends, if that is the fleets' affair.
+    verdict: Option<Ending>,
+    orders: Orders,
+}
+
+/// A stop that was asked for while there are fleets: the services hear of it when those are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    signal: Option<Signal>,
+    /// How: it only gets harder.
+    stop: Stop,
+    /// The services were told.
+    passed_on: bool,
 }
 
 impl Host {
     /// A host that has not begun. `config` has been checked.
     pub fn new(config: HostConfig) -> Self {
         let random = Random::new(config.seed);
-        Self { config, now: Instant::ZERO, random, turns: Turns::new(), orders: VecDeque::new() }
+        let fleets = Fleets::new(&config.fleets);
+        Self {
+            config,
+            now: Instant::ZERO,
+            ticked: false,
+            random,
+            turns: Turns::new(),
+            fleets,
+            stopping: None,
+            held: None,
+            verdict: None,
+            orders: Orders::new(),
+        }
     }
 
     /// Takes in a fact. Never fails; a fact about something that is gone changes nothing.
@@ -36,13 +72,29 @@ impl Host {
     /// In debug builds, if `now` lies before that of an earlier fact: the driver's clock is broken.
     pub fn handle_event(&mut self, now: Instant, event: Event) {
         debug_assert!(now >= self.now, "time went back from {} to {now}", self.now);
-        self.now = now;
-        if self.turns.is_ended() {
+        let before = core::mem::replace(&mut self.now, now);
+        if self.is_ended() {
             return;
         }
-        let Self { config, random, turns, orders, .. } = self;
+        self.ticked = event == Event::Tick;
+        let Self { config, random, turns, fleets, orders, .. } = self;
+        let mut setting = Setting { config, now, random, orders };
         match event {
-            Event::Started { turns_max } => turns.started(config, now, turns_max, orders),
+            // The services are gone, and the host waits for its workers.
+            Event::Added { .. }
+            | Event::Opened { .. }
+            | Event::InterestChanged { .. }
+            | Event::Closed { .. }
+            | Event::WakeAsked { .. }
+            | Event::ReconnectAsked { .. }
+            | Event::Returned { .. }
+            | Event::Ready { .. }
+            | Event::WatchFailed { .. }
+                if turns.is_ended() => {}
+            Event::Started { turns_max } => {
+                turns.started(config, now, turns_max, setting.orders);
+                fleets.started(&mut setting);
+            }
             Event::Added { service: _, reconnect, on_connect_error } => {
                 turns.added(reconnect, on_connect_error, orders);
             }
@@ -58,12 +110,67 @@ impl Host {
             }
             Event::Ready { socket, readiness } => turns.ready(socket, readiness),
             Event::WatchFailed { socket, errno } => turns.watch_failed(socket, errno, orders),
-            Event::SystemFailed { call, errno } => turns.system_failed(call, errno, orders),
-            Event::Signalled(signal @ (Signal::Int | Signal::Term)) => turns.stop_asked(Some(signal), orders),
-            Event::Signalled(Signal::Kill | Signal::Usr1 | Signal::Cont | Signal::Stop) => {}
-            Event::StopAsked => turns.stop_asked(None, orders),
-            Event::Tick => turns.tick(config, now, orders),
+            Event::SystemFailed { call, errno } => {
+                // Nobody would hear of the workers' deaths any more.
+                if !fleets.is_empty() {
+                    orders.push_back(Action::KillAll);
+                    self.verdict = Some(Ending::SystemFailed { call, errno });
+                }
+                if turns.is_ended() {
+                    self.held = Some(Ending::SystemFailed { call, errno });
+                } else {
+                    turns.system_failed(call, errno, orders);
+                }
+            }
+            Event::Signalled(signal) => self.signalled(before, signal),
+            Event::StopAsked => self.stop_asked(None, Stop::AtOnce),
+            Event::DrainAsked => self.stop_asked(None, Stop::Drain),
+            Event::Tick => {
+                fleets.tick(&mut setting);
+                if !turns.is_ended() {
+                    turns.tick(config, now, setting.orders);
+                }
+            }
+            Event::Spawned { worker, pid } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, means| crew.spawned(means, worker, pid));
+            }
+            Event::SpawnFailed { worker, error } => {
+                if let ForkError::Threads { count } = error {
+                    self.verdict.get_or_insert(Ending::Threads { count });
+                }
+                fleets
+                    .tell(&mut setting, worker.fleet, |crew, means| crew.spawn_failed(means, worker, error));
+            }
+            Event::WorkerSaid { worker, message } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, means| match message {
+                    Ok(message) => crew.said(means, worker, message),
+                    Err(garbled) => crew.garbled(means, worker, garbled),
+                });
+            }
+            Event::WorkerExited { worker, status } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, means| crew.exited(means, worker, status));
+            }
+            Event::SignalFailed { worker, signal, errno } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, means| {
+                    crew.signal_failed(means, worker, signal, errno);
+                });
+            }
+            Event::Beats { fleet, readings } => {
+                fleets.tell(&mut setting, fleet, |crew, means| crew.beats(means, &readings));
+            }
+            Event::ChildStopped { pid } => {
+                fleets.tell_of(&mut setting, pid, |crew, means| crew.stopped(means, pid));
+            }
+            Event::ChildContinued { pid } => {
+                fleets.tell_of(&mut setting, pid, |crew, means| crew.continued(means, pid));
+            }
+            Event::StrangerReaped { pid } => {
+                orders.push_back(Action::Tell { service: None, notice: Notice::StrangerReaped { pid } });
+            }
+            Event::ResizeAsked { fleet, workers } => self.resize(fleet, |target| target.set(workers)),
+            Event::RestoreAsked { fleet } => self.resize(fleet, Target::restore),
         }
+        self.end_in_order();
     }
 
     /// Gives out the next order; drain to `None` after each fact.
@@ -73,14 +180,19 @@ impl Host {
 
     /// The next moment at which the host wants a [`Event::Tick`]; `None` if only facts move it.
     ///
-    /// After all orders were carried out it lies ahead of the last fact.
+    /// After a tick whose orders were carried out it lies ahead of that tick. A callback that took long may
+    /// leave it behind: then the next wait is a look, whose tick comes after the facts that it finds.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.turns.next_deadline()
+        if self.turns.is_ended() {
+            return self.fleets.next_deadline();
+        }
+        // Between turns nothing of the services is due; the loop waits only where they do.
+        self.turns.next_deadline().into_iter().chain(self.fleets.next_deadline()).min()
     }
 
     /// Whether the last order was given.
     pub fn is_ended(&self) -> bool {
-        self.turns.is_ended()
+        self.turns.is_ended() && self.held.is_none()
     }
 
     /// How many turns have begun.
@@ -88,8 +200,165 @@ impl Host {
         self.turns.count()
     }
 
+    /// How a fleet is; `None` if there is no such fleet.
+    pub fn fleet(&self, fleet: FleetId) -> Option<FleetStatus> {
+        self.fleets.status(&self.config, fleet)
+    }
+
+    /// The settings that it decides by.
+    pub const fn config(&self) -> &HostConfig {
+        &self.config
+    }
+
+    /// How many workers of a fleet are wanted; a part of [`fleet`](Self::fleet) that costs nothing.
+    pub fn fleet_wanted(&self, fleet: FleetId) -> Option<u32> {
+        self.fleets.wanted(fleet)
+    }
+
+    /// The fleet of this name.
+    pub fn find_fleet(&self, name: &str) -> Option<FleetId> {
+        let index = self.config.fleets.iter().position(|fleet| fleet.name == name)?;
+        Some(FleetId::new(index as u16))
+    }
+
     /// What must hold after each event, once its orders were drained; the first sentence that does not.
     pub fn broken_invariant(&self) -> Option<&'static str> {
-        if self.orders.is_empty() { self.turns.broken_invariant(self.now) } else { None }
+        if !self.orders.is_empty() {
+            return None;
+        }
+        if self.is_ended()
+            && !self.fleets.is_empty()
+            && !matches!(self.verdict, Some(Ending::SystemFailed { .. }))
+        {
+            return Some("S38: a host does not end before its last child is reaped");
+        }
+        // Forks and reports of workers take time between two ticks, in which a deadline may pass.
+        let checks_deadlines = self.ticked || self.config.fleets.is_empty();
+        let now = if checks_deadlines { self.now } else { Instant::ZERO };
+        self.turns.broken_invariant(now).or_else(|| self.fleets.broken_invariant(&self.config))
+    }
+
+    // Signals and ends: who hears of them first.
+
+    fn signalled(&mut self, before: Instant, signal: Signal) {
+        let now = self.now;
+        match signal {
+            Signal::Int | Signal::Term => self.stop_asked(Some(signal), Stop::AtOnce),
+            Signal::Quit => self.stop_asked(Some(signal), Stop::Drain),
+            Signal::Ttin => self.resize(FIRST, Target::more),
+            Signal::Ttou => self.resize(FIRST, Target::less),
+            Signal::Winch => self.all_fleets(|crew, means| crew.resize(means, Target::toggle)),
+            Signal::Chld => {
+                let reap_strangers = self.config.reap_strangers;
+                self.orders.push_back(Action::ReadChildNews { reap_strangers });
+            }
+            // It was stopped, and nobody knows since when: what lies between two facts was not seen.
+            Signal::Cont => self.all_fleets(|crew, _| crew.paused(before, now)),
+            Signal::Hup | Signal::Usr2 => {
+                self.orders
+                    .push_back(Action::Tell { service: None, notice: Notice::SignalIgnored { signal } });
+            }
+            Signal::Abrt | Signal::Kill | Signal::Usr1 | Signal::Segv | Signal::Alrm | Signal::Stop => {}
+        }
+    }
+
+    /// A stop is asked for: by QUIT to drain, by INT and TERM at once, and once more to kill now. While there
+    /// are workers they come first, and the services go on serving.
+    fn stop_asked(&mut self, signal: Option<Signal>, stop: Stop) {
+        let passed_on = self.stopping.is_some_and(|asked| asked.passed_on);
+        if self.turns.is_ended() && self.held.is_none() {
+            return;
+        }
+        if self.stopping.is_none() && stop == Stop::Drain {
+            // Told at once, for it may take long. What stops at once tells so when it does.
+            self.orders.push_back(Action::Tell { service: None, notice: Notice::Draining { signal } });
+        }
+        if self.fleets.is_empty() && (self.stopping.is_none() || passed_on) && self.held.is_none() {
+            // Nobody is there, and nobody is born any more.
+            self.stopping = Some(Asked { signal, stop, passed_on: true });
+            self.stop_fleets(stop);
+            self.stop_services(signal, stop);
+            return;
+        }
+        // Only a second *signal* makes it harder than asked: an application that asks twice means the same.
+        let harder = match self.fleets.stopping() {
+            Some(Stop::AtOnce | Stop::Now) if signal.is_some() && stop == Stop::AtOnce => Stop::Now,
+            Some(_) | None => stop,
+        };
+        if self.stopping.is_none() {
+            self.stopping = Some(Asked { signal, stop, passed_on: false });
+        }
+        if let Some(asked) = &mut self.stopping {
+            asked.stop = asked.stop.max(harder);
+        }
+        self.stop_fleets(harder);
+    }
+
+    fn stop_services(&mut self, signal: Option<Signal>, stop: Stop) {
+        match stop {
+            Stop::Drain => self.turns.drain_asked(signal),
+            Stop::AtOnce | Stop::Now => self.turns.stop_asked(signal, &mut self.orders),
+        }
+    }
+
+    /// What a fact may have brought about: the fleets are gone, or one of them ends the host.
+    fn end_in_order(&mut self) {
+        if let Some(fleet) = self.fleets.given_up() {
+            self.verdict.get_or_insert(Ending::FleetGivenUp { fleet });
+        }
+        if self.verdict.is_some() && self.stopping.is_none() {
+            self.stop_asked(None, Stop::AtOnce);
+        }
+        if self.fleets.are_finished() && self.turns.has_no_services() && self.stopping.is_none() {
+            self.stop_asked(None, Stop::AtOnce);
+        }
+        if self.turns.is_ended()
+            && let Some(Action::Finish(ending)) = self.orders.back()
+        {
+            self.held = Some(*ending);
+            self.orders.pop_back();
+            if !matches!(self.held, Some(Ending::SystemFailed { .. })) {
+                self.stop_fleets(Stop::AtOnce);
+            }
+        }
+        if !self.fleets.is_empty() && !matches!(self.held, Some(Ending::SystemFailed { .. })) {
+            return;
+        }
+        if let Some(asked) = &mut self.stopping
+            && !asked.passed_on
+        {
+            asked.passed_on = true;
+            let Asked { signal, stop, .. } = *asked;
+            self.stop_services(signal, stop);
+        }
+        if let Some(ending) = self.held.take() {
+            let ending = match (ending, self.verdict) {
+                (Ending::Stopped, Some(verdict)) => verdict,
+                (ending, _) => ending,
+            };
+            self.orders.push_back(Action::Finish(ending));
+        }
+    }
+
+    fn stop_fleets(&mut self, stop: Stop) {
+        let Self { config, now, random, fleets, orders, .. } = self;
+        fleets.stop(&mut Setting { config, now: *now, random, orders }, stop);
+    }
+
+    fn all_fleets(&mut self, fact: impl FnMut(&mut Crew, &mut Means<'_>)) {
+        let Self { config, now, random, fleets, orders, .. } = self;
+        fleets.tell_all(&mut Setting { config, now: *now, random, orders }, fact);
+    }
+
+    fn resize(&mut self, fleet: FleetId, change: impl FnOnce(&mut Target)) {
+        if fleet.index() >= self.config.fleets.len() {
+            return;
+        }
+        let Self { config, now, random, fleets, orders, .. } = self;
+        let mut setting = Setting { config, now: *now, random, orders };
+        fleets.tell(&mut setting, fleet, |crew, means| crew.resize(means, change));
     }
 }
+
+/// Whom TTIN and TTOU mean: signals have no room for a name.
+const FIRST: FleetId = FleetId::new(0);

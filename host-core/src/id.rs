@@ -73,9 +73,136 @@ impl fmt::Display for SocketId {
     }
 }
 
+/// One fleet of a host, in the order of addition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FleetId(u16);
+
+impl FleetId {
+    /// How many fleets a host can have: what a poller key has room for.
+    pub const COUNT_MAX: usize = 1 << 12;
+
+    /// The fleet of this number, from 0.
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The number, as an index into a `Vec`.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for FleetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "fleet {}", self.0)
+    }
+}
+
+/// A stable seat in a fleet, from 0; it outlives the workers that sit there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// How many slots a fleet can have: what a poller key has room for.
+    pub const COUNT_MAX: usize = 1 << 16;
+
+    /// The slot of this number, from 0.
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The number, as an index into a `Vec`.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The nth worker to sit in a slot. A late fact about an earlier one names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId {
+    /// Its fleet.
+    pub fleet: FleetId,
+    /// Where it sits.
+    pub slot: Slot,
+    /// The how manyeth to sit there, from 1.
+    pub incarnation: u32,
+}
+
+/// What the poller reports of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WorkerHandle {
+    /// The process itself: readable when it has ended.
+    Process,
+    /// The host's end of its channel.
+    Channel,
+}
+
+impl WorkerId {
+    /// Set in the poller key of every worker, and of no socket: those count up from zero.
+    const MARK: u64 = 1 << 63;
+    const CHANNEL: u64 = 1 << 62;
+
+    /// The poller key of one of its handles.
+    pub const fn key(self, handle: WorkerHandle) -> u64 {
+        let handle = match handle {
+            WorkerHandle::Process => 0,
+            WorkerHandle::Channel => Self::CHANNEL,
+        };
+        Self::MARK
+            | handle
+            | (self.fleet.0 as u64) << 48
+            | (self.slot.0 as u64) << 32
+            | self.incarnation as u64
+    }
+
+    /// The worker and its handle that [`key`](Self::key) was made from; `None` for the key of something else.
+    pub const fn from_key(key: u64) -> Option<(Self, WorkerHandle)> {
+        if key & Self::MARK == 0 || key == u64::MAX {
+            return None;
+        }
+        let handle = if key & Self::CHANNEL == 0 { WorkerHandle::Process } else { WorkerHandle::Channel };
+        let fleet = FleetId((key >> 48) as u16 & (Self::FLEETS - 1));
+        let worker = Self { fleet, slot: Slot((key >> 32) as u16), incarnation: key as u32 };
+        Some((worker, handle))
+    }
+
+    const FLEETS: u16 = FleetId::COUNT_MAX as u16;
+}
+
+/// `worker 3 (incarnation 1)`.
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {} (incarnation {})", self.slot, self.incarnation)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_survives_the_poller_key_and_is_never_taken_for_a_socket() {
+        for (fleet, slot, incarnation) in [(0, 0, 0), (0, 0, 1), (4095, u16::MAX, u32::MAX - 1), (7, 300, 9)]
+        {
+            let worker = WorkerId { fleet: FleetId::new(fleet), slot: Slot::new(slot), incarnation };
+            for handle in [WorkerHandle::Process, WorkerHandle::Channel] {
+                assert_eq!(WorkerId::from_key(worker.key(handle)), Some((worker, handle)));
+            }
+        }
+        assert_eq!(WorkerId::from_key(SocketId::new(u32::MAX, 7).key()), None);
+        assert_eq!(WorkerId::from_key(u64::MAX), None);
+    }
 
     #[test]
     fn a_socket_id_survives_the_poller_key() {

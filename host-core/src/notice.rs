@@ -1,8 +1,9 @@
 //! What a host tells the people who run it: no orders, and nothing that it waits for.
 
-use crate::id::ServiceId;
+use crate::fleet::notice::FleetNotice;
+use crate::id::{FleetId, ServiceId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::Signal;
+use crate::sys::{Pid, Signal};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::format;
 use core::fmt;
@@ -53,6 +54,28 @@ pub enum Notice {
         /// The signal that asked for it; `None` if the application did.
         signal: Option<Signal>,
     },
+    /// A drain begins: what was begun is finished, then the host stops.
+    Draining {
+        /// The signal that asked for it; `None` if the application did.
+        signal: Option<Signal>,
+    },
+    /// A signal came that has no meaning here.
+    SignalIgnored {
+        /// Which.
+        signal: Signal,
+    },
+    /// A child that nobody here forked had ended, and was reaped.
+    StrangerReaped {
+        /// Its number.
+        pid: Pid,
+    },
+    /// The body of this worker, of the fleet that is the subject, ended with the error of the record.
+    BodyFailed {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// Something about a fleet, which is the subject.
+    Fleet(FleetNotice),
     /// All services were told and closed.
     Stopped,
 }
@@ -62,10 +85,15 @@ impl Notice {
     pub const fn level(&self) -> Level {
         match self {
             Self::Added | Self::Dispatch(_) => Level::Debug,
-            Self::Listening { .. } | Self::Started { .. } | Self::Stopping { .. } | Self::Stopped => {
-                Level::Info
-            }
-            Self::ConnectFailed { .. } | Self::AcceptPaused { .. } => Level::Warn,
+            Self::Listening { .. }
+            | Self::Started { .. }
+            | Self::Stopping { .. }
+            | Self::Draining { .. }
+            | Self::SignalIgnored { .. }
+            | Self::StrangerReaped { .. }
+            | Self::Stopped => Level::Info,
+            Self::Fleet(notice) => notice.level(),
+            Self::ConnectFailed { .. } | Self::AcceptPaused { .. } | Self::BodyFailed { .. } => Level::Warn,
         }
     }
 }
@@ -81,6 +109,8 @@ pub struct Record<'a> {
     pub subject: Option<&'a str>,
     /// The service that it is about, if it is one.
     pub service: Option<ServiceId>,
+    /// The fleet that it is about, if it is one.
+    pub fleet: Option<FleetId>,
     /// The error behind it, if there is one.
     pub error: Option<&'a dyn core::error::Error>,
     /// The notice itself.
@@ -111,6 +141,15 @@ impl fmt::Display for Record<'_> {
                 pause.as_millis()
             ),
             Notice::Stopping { signal: Some(signal) } => write!(f, "stopping: {signal} received"),
+            Notice::Draining { signal: Some(signal) } => write!(f, "draining: {signal} received"),
+            Notice::Draining { signal: None } => write!(f, "draining: the application asked for it"),
+            Notice::SignalIgnored { signal } => write!(f, "{signal} received and ignored"),
+            Notice::StrangerReaped { pid } => write!(f, "reaped pid {pid}, which nobody here forked"),
+            Notice::BodyFailed { worker } => {
+                let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
+                write!(f, "fleet `{subject}`: {worker} failed{error}")
+            }
+            Notice::Fleet(notice) => write!(f, "fleet `{subject}`: {notice}"),
             Notice::Stopping { signal: None } => write!(f, "stopping: the application asked for it"),
             Notice::Stopped => write!(f, "host stopped"),
         }
@@ -149,6 +188,15 @@ mod tests {
             ),
             (Notice::Stopping { signal: Some(Signal::Term) }, Level::Info, "stopping: TERM received"),
             (Notice::Stopping { signal: None }, Level::Info, "stopping: the application asked for it"),
+            (Notice::Draining { signal: Some(Signal::Quit) }, Level::Info, "draining: QUIT received"),
+            (Notice::Draining { signal: None }, Level::Info, "draining: the application asked for it"),
+            (Notice::SignalIgnored { signal: Signal::Hup }, Level::Info, "HUP received and ignored"),
+            (Notice::StrangerReaped { pid: Pid(7) }, Level::Info, "reaped pid 7, which nobody here forked"),
+            (
+                Notice::Fleet(FleetNotice::Outage),
+                Level::Warn,
+                "fleet `web`: outage: more workers are late than may be killed; look at what all of them wait for",
+            ),
             (Notice::Stopped, Level::Info, "host stopped"),
         ];
         for (notice, level, line) in rows {
@@ -157,6 +205,7 @@ mod tests {
                 wall: WallTime(0),
                 subject: Some("web"),
                 service: Some(ServiceId::new(0)),
+                fleet: None,
                 error: Some(&Errno::CONNREFUSED),
                 notice: &notice,
             };

@@ -8,10 +8,14 @@
 //! are tested against.
 
 mod errno;
+mod processes;
 mod types;
 
 pub use errno::Errno;
-pub use types::{Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal};
+pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
+pub use types::{
+    Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading, SlotsId,
+};
 
 use crate::error::ServiceError;
 use crate::id::ServiceId;
@@ -25,7 +29,7 @@ use core::net::SocketAddr;
 ///
 /// Handles are opaque and per process. Using a handle after [`close`](Self::close) answers
 /// [`Errno::BADF`]; it never names a younger socket.
-pub trait Sys {
+pub trait Sys: Processes {
     // Clocks and randomness
 
     /// The monotonic clock (CLOCK_MONOTONIC). Never goes back.
@@ -116,6 +120,14 @@ pub trait Sys {
     /// [`Errno::EXIST`] if it is registered already; whatever epoll_ctl(2) answers.
     fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno>;
 
+    /// As [`poll_add`](Self::poll_add) for reading a listener that other processes watch as well: a
+    /// connection wakes at least one of them, and not all (EPOLLEXCLUSIVE). Only those who wait at that
+    /// moment are woken: one who is woken and then does not accept leaves the connection to chance.
+    ///
+    /// # Errors
+    /// As [`poll_add`](Self::poll_add).
+    fn poll_add_shared(&self, handle: Handle, key: u64) -> Result<(), Errno>;
+
     /// Changes what is reported of a registered handle.
     ///
     /// # Errors
@@ -148,6 +160,8 @@ pub trait Sys {
     // Signals
 
     /// Blocks `signals` for this process and gives a handle that is readable while one is pending (signalfd(2)).
+    ///
+    /// TTIN, TTOU and WINCH that a terminal sends, not a process, are not told: they mean the window.
     ///
     /// # Errors
     /// Whatever signalfd(2) answers.

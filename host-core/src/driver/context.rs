@@ -4,9 +4,10 @@ use crate::app::{Hosted, ListenerError};
 use crate::driver::Shared;
 use crate::error::ConfigError;
 use crate::event::Event;
-use crate::id::ServiceId;
+use crate::fleet::status::FleetStatus;
+use crate::id::{ServiceId, WorkerId};
 use crate::io::{Listener, Stream};
-use crate::sys::{Errno, Interest};
+use crate::sys::{Errno, Interest, Pid};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::rc::Rc;
 use core::fmt;
@@ -134,6 +135,49 @@ impl Context<'_> {
     /// Stops the host in order, as TERM does.
     pub fn stop(&mut self) {
         self.shared.registry.tell(Event::StopAsked);
+    }
+
+    /// Drains the host, as QUIT does: what was begun is finished, then it stops.
+    pub fn drain(&mut self) {
+        self.shared.registry.tell(Event::DrainAsked);
+    }
+
+    /// How a fleet is; `None` if there is none of this name.
+    pub fn fleet(&self, name: &str) -> Option<FleetStatus> {
+        self.shared.host.fleet(self.shared.host.find_fleet(name)?)
+    }
+
+    /// Wants exactly `workers` workers in a fleet, or its `workers_max`; whether there is a fleet of this
+    /// name. Unlike signals, calls never merge: it is the number that counts, not how often it is said.
+    pub fn resize(&mut self, fleet: &str, workers: u32) -> bool {
+        let Some(fleet) = self.shared.host.find_fleet(fleet) else { return false };
+        self.shared.registry.tell(Event::ResizeAsked { fleet, workers });
+        true
+    }
+
+    /// Wants as many workers as before WINCH; whether there is a fleet of this name.
+    pub fn restore(&mut self, fleet: &str) -> bool {
+        let Some(fleet) = self.shared.host.find_fleet(fleet) else { return false };
+        self.shared.registry.tell(Event::RestoreAsked { fleet });
+        true
+    }
+
+    /// In a worker: who it is.
+    pub fn worker(&self) -> Option<WorkerId> {
+        self.shared.work.as_ref().map(|work| work.id)
+    }
+
+    /// In a worker: counts one request, for the fleet's `requests_max`. One that never calls it is counted by
+    /// the connections that it accepts.
+    pub fn request_done(&mut self) {
+        if let Some(work) = &self.shared.work {
+            work.request_done();
+        }
+    }
+
+    /// The number of this process.
+    pub fn pid(&self) -> Pid {
+        self.shared.sys.pid()
     }
 
     /// Declares that what comes next computes for `duration`. Costs nothing on a real kernel; a simulated

@@ -49,6 +49,9 @@ impl Listener {
                         self.socket.sys.close(handle);
                         return Err(Errno::BADF);
                     };
+                    if let Some(work) = &self.socket.work {
+                        work.accepted();
+                    }
                     let socket = registry.open(handle, self.socket.service, Interest::READ, false);
                     return Ok(Some(Stream::new(socket)));
                 }

@@ -7,6 +7,7 @@ use crate::event::{Activity, Event};
 use crate::id::{ServiceId, SocketId};
 use crate::sys::{Handle, Interest, Readiness, Sys};
 use crate::time::Duration;
+use crate::worker::Link;
 use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
@@ -63,12 +64,23 @@ pub(crate) struct Socket {
     open: Cell<bool>,
     /// The host keeps the descriptor when this handle goes: a named listener.
     lent: bool,
+    /// Of a worker's socket: whose time its waits take.
+    pub(crate) work: Option<Rc<Link>>,
+    /// The last that was done with it was a write: what is waited for next begins a message.
+    pub(crate) answered: Cell<bool>,
 }
 
 impl Socket {
     /// A socket that belongs to no host: a client in a test, or a worker's connection.
-    pub(crate) fn alone(sys: Rc<dyn Sys>, handle: Handle, patience: Duration) -> Rc<Self> {
+    pub(crate) fn alone(
+        sys: Rc<dyn Sys>,
+        handle: Handle,
+        patience: Duration,
+        work: Option<Rc<Link>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            work,
+            answered: Cell::new(false),
             sys,
             handle,
             patience,
@@ -95,6 +107,11 @@ impl Socket {
         {
             registry.tell(Event::InterestChanged { socket: self.id, interest });
         }
+    }
+
+    /// A listener that other processes watch as well.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.lent && self.work.is_some()
     }
 
     /// Takes it out of the poller, then closes it: in this order, since a closed description that
@@ -127,14 +144,17 @@ struct Seat {
 pub(crate) struct Registry {
     pub(crate) sys: Rc<dyn Sys>,
     patience: Duration,
+    /// Of a worker's host: the worker.
+    work: Option<Rc<Link>>,
     seats: RefCell<Vec<Seat>>,
     free: RefCell<Vec<u32>>,
     facts: RefCell<VecDeque<Event>>,
 }
 
 impl Registry {
-    pub(crate) fn new(sys: Rc<dyn Sys>, patience: Duration) -> Rc<Self> {
+    pub(crate) fn new(sys: Rc<dyn Sys>, patience: Duration, work: Option<Rc<Link>>) -> Rc<Self> {
         Rc::new(Self {
+            work,
             sys,
             patience,
             seats: RefCell::default(),
@@ -170,6 +190,8 @@ impl Registry {
             watched: Cell::new(false),
             open: Cell::new(true),
             lent,
+            work: self.work.clone(),
+            answered: Cell::new(false),
         });
         seat.socket = Some(Rc::clone(&socket));
         drop(seats);
@@ -201,6 +223,17 @@ impl Registry {
     /// Whether some open socket of this host is on `handle`.
     pub(crate) fn uses(&self, handle: Handle) -> bool {
         self.seats.borrow().iter().flat_map(|seat| &seat.socket).any(|socket| socket.handle == handle)
+    }
+
+    /// The listeners that other processes watch as well.
+    pub(crate) fn shared(&self) -> Vec<Rc<Socket>> {
+        self.seats
+            .borrow()
+            .iter()
+            .flat_map(|seat| &seat.socket)
+            .filter(|socket| socket.is_shared())
+            .cloned()
+            .collect()
     }
 
     /// Closes every socket that `service` still has, wherever it hid the handles.

@@ -29,7 +29,7 @@ impl Stream {
     /// What connect(2) answers; [`Errno::TIMEDOUT`] after `patience`.
     pub fn connect(sys: Rc<dyn Sys>, address: SocketAddr, patience: Duration) -> Result<Self, Errno> {
         let handle = sys.connect(address)?;
-        let stream = Self::new(Socket::alone(sys, handle, patience));
+        let stream = Self::new(Socket::alone(sys, handle, patience, None));
         stream.wait_connected()?;
         Ok(stream)
     }
@@ -59,6 +59,7 @@ impl Stream {
                     // The end is no progress, nor is a buffer without room: it stays readable.
                     if count > 0 {
                         self.socket.done.read.set(true);
+                        self.socket.answered.set(false);
                     }
                     return Ok(Some(count));
                 }
@@ -86,6 +87,7 @@ impl Stream {
                 Ok(count) => {
                     if count > 0 {
                         self.socket.done.wrote.set(true);
+                        self.socket.answered.set(true);
                     }
                     return Ok(Some(count));
                 }
@@ -101,8 +103,13 @@ impl Stream {
 
     /// Reads at least one byte, or the end (0), waiting for it.
     ///
+    /// A worker that waits so counts as alive. When it is asked to quit, a wait between two messages – the
+    /// last that was done with the stream was a write – ends at once, and one within a message goes on
+    /// for the fleet's `quit_patience`.
+    ///
     /// # Errors
-    /// As [`try_read`](Self::try_read); [`Errno::TIMEDOUT`] if nothing came in time.
+    /// As [`try_read`](Self::try_read); [`Errno::TIMEDOUT`] if nothing came in time; [`Errno::CANCELED`] if
+    /// this worker was asked to quit.
     pub fn read_waiting(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
         loop {
             match self.try_read(buffer)? {
@@ -128,6 +135,10 @@ impl Stream {
     fn wait(&self, interest: Interest) -> Result<(), Errno> {
         let sys = &self.socket.sys;
         let deadline = sys.now() + self.socket.patience;
+        if let Some(work) = &self.socket.work {
+            let within_message = interest.writable || !self.socket.answered.get();
+            return work.wait(self.socket.handle, interest, deadline, within_message);
+        }
         loop {
             match sys.wait(self.socket.handle, interest, Some(deadline)) {
                 Ok(_) => return Ok(()),

@@ -21,10 +21,12 @@ pub enum Callback {
     Wake = 4,
     /// [`Service::stop`](crate::app::Service::stop).
     Stop = 5,
+    /// [`Service::drain`](crate::app::Service::drain).
+    Drain = 6,
 }
 
 impl Callback {
-    const ALL: [Self; 5] = [Self::Connect, Self::Prepare, Self::Receive, Self::Wake, Self::Stop];
+    const ALL: [Self; 6] = [Self::Connect, Self::Prepare, Self::Receive, Self::Wake, Self::Stop, Self::Drain];
 }
 
 /// The name of the method: `receive`.
@@ -36,6 +38,7 @@ impl fmt::Display for Callback {
             Self::Receive => "receive",
             Self::Wake => "wake",
             Self::Stop => "stop",
+            Self::Drain => "drain",
         })
     }
 }
@@ -181,6 +184,6 @@ mod tests {
     #[test]
     fn each_callback_prints_the_name_of_its_method() {
         let names = Callback::ALL.map(|callback| alloc::format!("{callback}"));
-        assert_eq!(names, ["connect", "prepare", "receive", "wake", "stop"]);
+        assert_eq!(names, ["connect", "prepare", "receive", "wake", "stop", "drain"]);
     }
 }

@@ -4,6 +4,7 @@
 //! for input, at most one poll period; and serves exactly one socket of one service. A wait may report
 //! many sockets; the turns that follow serve them without waiting again.
 
+mod drain;
 mod ending;
 mod invariants;
 mod outcomes;
@@ -20,14 +21,13 @@ use crate::service::roster::{Phase, Roster};
 use crate::service::rotation::Rotation;
 use crate::service::shutdown::{Reaction, Shutdown};
 use crate::service::sockets::{Origin, Sockets};
-use crate::service::timers::{Deadline, Timer, Timers};
 use crate::sys::{Errno, Interest, Readiness, Signal};
 use crate::time::Instant;
+use crate::timers::{Deadline, Timer, Timers};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// Where orders go.
-pub(crate) type Orders = VecDeque<Action>;
+pub(crate) use crate::action::Orders;
 
 /// The shortest time ahead: a deadline never lies in the past.
 const NEXT_MOMENT: core::time::Duration = core::time::Duration::from_nanos(1);
@@ -86,6 +86,7 @@ pub(crate) struct Turns {
     rotation: Rotation,
     timers: Timers,
     shutdown: Shutdown,
+    drain: Option<drain::Drain>,
     /// Services whose `wake` is due, the earliest first.
     wakes: VecDeque<ServiceId>,
     /// What is left of this turn's connects and prepares, in reverse list order.
@@ -109,6 +110,7 @@ impl Turns {
             rotation: Rotation::default(),
             timers: Timers::default(),
             shutdown: Shutdown::Running,
+            drain: None,
             wakes: VecDeque::new(),
             todo: Vec::new(),
             hurry: false,
@@ -157,7 +159,7 @@ impl Turns {
         // The connect that stands next: this one, or a later one if this one answers "not yet".
         let connect = match opened_in {
             Callback::Connect => self.roster.member(service).connects.saturating_add(1),
-            Callback::Prepare | Callback::Receive | Callback::Wake | Callback::Stop => 0,
+            Callback::Prepare | Callback::Receive | Callback::Wake | Callback::Stop | Callback::Drain => 0,
         };
         self.sockets.open(socket, service, interest, Origin { opened_in, connect });
         self.arm(socket, orders);
@@ -288,7 +290,8 @@ impl Turns {
             Step::Waiting { until } | Step::Hearing { until } => {
                 let over = timers_came || until.is_some_and(|until| until <= now);
                 let asked = matches!(self.shutdown, Shutdown::Asked { .. });
-                if over || asked || self.hurry || self.rotation.front().is_some() {
+                let drained = self.is_drained();
+                if over || asked || drained || self.hurry || self.rotation.front().is_some() {
                     self.serve_or_end_turn(config, now, orders);
                 } else {
                     self.step = Step::Waiting { until };
@@ -372,7 +375,11 @@ impl Turns {
                 }
                 self.settle(config, now, random, service);
             }
-            (Callback::Wake, Outcome::Done(_)) => {
+            (Callback::Wake | Callback::Drain, outcome @ (Outcome::Done(_) | Outcome::NotYet)) => {
+                debug_assert!(callback == Callback::Drain || outcome != Outcome::NotYet, "a wake is done");
+                if outcome == Outcome::NotYet {
+                    self.drains_on(service);
+                }
                 self.after_own_call(config, now, random, service);
                 if self.roster.phase(service) == Phase::Connected {
                     // Prepare belongs to the same turn: nobody knows how long its wait will be.
@@ -380,7 +387,7 @@ impl Turns {
                     self.sort_todo();
                 }
             }
-            (Callback::Prepare | Callback::Receive | Callback::Wake, Outcome::NotYet) => {
+            (Callback::Prepare | Callback::Receive, Outcome::NotYet) => {
                 debug_assert!(false, "only a connect may answer: not yet");
             }
         }
@@ -413,8 +420,15 @@ impl Turns {
 
     /// The next callback that is due in this turn, and after the last one the wait.
     fn next_call(&mut self, config: &HostConfig, now: Instant, orders: &mut Orders) {
+        if self.is_drained() {
+            self.end_drain();
+        }
         if let Shutdown::Asked { signal } = self.shutdown {
             self.begin_stop(signal, orders);
+            return;
+        }
+        if let Some(service) = self.next_to_drain() {
+            self.call(service, Callback::Drain, orders);
             return;
         }
         if let Some(service) = self.wakes.pop_front() {
@@ -423,6 +437,8 @@ impl Turns {
         }
         while let Some(service) = self.todo.pop() {
             let callback = match self.roster.phase(service) {
+                // Nothing new is begun.
+                Phase::Unconnected if self.drain.is_some() => continue,
                 Phase::Unconnected => Callback::Connect,
                 Phase::Connected => Callback::Prepare,
                 Phase::Prepared | Phase::Closed => continue,
@@ -537,6 +553,12 @@ impl Turns {
             came = true;
             match timer {
                 Timer::PollPeriod => debug_assert!(false, "the poll period is kept with the wait"),
+                Timer::Look(_)
+                | Timer::Boot(_)
+                | Timer::Grace(_)
+                | Timer::Stable(_)
+                | Timer::Respawn(..)
+                | Timer::ForkAgain(_) => debug_assert!(false, "a timer of fleets: {timer}"),
                 Timer::Reconnect(service) => {
                     if self.roster.phase(service) == Phase::Unconnected {
                         self.roster.mark_due(service);
@@ -566,6 +588,11 @@ impl Turns {
     /// Whether the last order was given.
     pub(crate) fn is_ended(&self) -> bool {
         self.step == Step::Ended
+    }
+
+    /// Whether there is no service that could do anything.
+    pub(crate) fn has_no_services(&self) -> bool {
+        self.roster.ids().all(|service| self.roster.phase(service) == Phase::Closed)
     }
 
     /// How many turns have begun.

@@ -21,9 +21,11 @@ macro_rules! errnos {
 errnos! {
     PERM = 1, "EPERM", "operation not permitted";
     NOENT = 2, "ENOENT", "no such file or entry";
+    SRCH = 3, "ESRCH", "no such process";
     INTR = 4, "EINTR", "interrupted by a signal";
     IO = 5, "EIO", "input/output error";
     BADF = 9, "EBADF", "bad or closed descriptor";
+    CHILD = 10, "ECHILD", "no such child";
     AGAIN = 11, "EAGAIN", "not possible now, try again";
     NOMEM = 12, "ENOMEM", "out of memory";
     ACCES = 13, "EACCES", "permission denied";
@@ -34,6 +36,7 @@ errnos! {
     MFILE = 24, "EMFILE", "too many open files in this process";
     NOSPC = 28, "ENOSPC", "no space left";
     PIPE = 32, "EPIPE", "the connection has ended";
+    NOSYS = 38, "ENOSYS", "not available on this system";
     NONET = 64, "ENONET", "machine is not on the network";
     PROTO = 71, "EPROTO", "protocol error";
     NOTSOCK = 88, "ENOTSOCK", "not a socket";
@@ -52,6 +55,7 @@ errnos! {
     HOSTDOWN = 112, "EHOSTDOWN", "host is down";
     HOSTUNREACH = 113, "EHOSTUNREACH", "no route to host";
     INPROGRESS = 115, "EINPROGRESS", "in progress";
+    CANCELED = 125, "ECANCELED", "given up: this worker was asked to quit";
 }
 
 impl Errno {

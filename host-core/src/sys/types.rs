@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::config::HostConfig;
 use crate::event::Event;
+use crate::fleet::beat::Beat;
 use crate::host::Host;
 use crate::time::Instant;
 use alloc::string::String;
@@ -114,28 +115,48 @@ pub enum ShutdownHow {
     Both,
 }
 
-/// A standard signal, with Linux's number (signal(7)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Signal {
-    /// Interrupt from the keyboard.
-    Int = 2,
-    /// Ends a process and cannot be caught.
-    Kill = 9,
-    /// The kick: ends a host that hangs.
-    Usr1 = 10,
-    /// Orderly end.
-    Term = 15,
-    /// Continues a stopped process.
-    Cont = 18,
-    /// Stops a process and cannot be caught.
-    Stop = 19,
+/// Declares the signals, in the order of their numbers on Linux (signal(7)).
+macro_rules! signals {
+    ($($name:ident = $number:literal, $posix:literal, $words:literal;)*) => {
+        /// A standard signal, with Linux's number (signal(7)).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Signal {
+            $(#[doc = $words] $name = $number,)*
+        }
+
+        impl Signal {
+            /// All of them, the lowest number first.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// As `kill(1)` takes it: `TERM`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $posix),* }
+            }
+        }
+    };
+}
+
+signals! {
+    Hup = 1, "HUP", "To a host: told and ignored, until reload has a meaning.";
+    Int = 2, "INT", "Interrupt from the keyboard: stops a host at once.";
+    Quit = 3, "QUIT", "Drains: no new work is taken, what was begun is finished.";
+    Abrt = 6, "ABRT", "Ends a process and leaves evidence: a core, or a backtrace.";
+    Kill = 9, "KILL", "Ends a process and cannot be caught.";
+    Usr1 = 10, "USR1", "The kick: ends a host that hangs.";
+    Segv = 11, "SEGV", "A process touched memory that is not its own.";
+    Usr2 = 12, "USR2", "To a host: told and ignored, until upgrade has a meaning.";
+    Alrm = 14, "ALRM", "A process's own alarm clock (alarm(2)).";
+    Term = 15, "TERM", "Stops a host at once.";
+    Chld = 17, "CHLD", "A child has ended, was stopped or was continued.";
+    Cont = 18, "CONT", "Continues a stopped process.";
+    Stop = 19, "STOP", "Stops a process and cannot be caught.";
+    Ttin = 21, "TTIN", "To a host: one worker more.";
+    Ttou = 22, "TTOU", "To a host: one worker less.";
+    Winch = 28, "WINCH", "To a host: no workers; once more: as many as before.";
 }
 
 impl Signal {
-    /// All of them, the lowest number first.
-    pub const ALL: [Self; 6] = [Self::Int, Self::Kill, Self::Usr1, Self::Term, Self::Cont, Self::Stop];
-
     /// Its number on Linux.
     pub const fn number(self) -> u8 {
         self as u8
@@ -143,22 +164,30 @@ impl Signal {
 
     /// The signal with this number, if it is one that the host knows.
     pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|signal| u32::from(signal.number()) == number)
+        Self::ALL.iter().copied().find(|signal| u32::from(signal.number()) == number)
     }
 }
 
 /// `TERM`, as `kill(1)` takes it.
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Int => "INT",
-            Self::Kill => "KILL",
-            Self::Usr1 => "USR1",
-            Self::Term => "TERM",
-            Self::Cont => "CONT",
-            Self::Stop => "STOP",
-        })
+        f.write_str(self.name())
     }
+}
+
+/// A page of heartbeat slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotsId(pub u32);
+
+/// What a worker has published in its slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SlotReading {
+    /// Its last sign of life; `None` before the first.
+    pub beat: Option<Beat>,
+    /// Until when it may be silent, if it has asked for that.
+    pub extended_until: Option<Instant>,
+    /// How many requests it has served.
+    pub requests: u64,
 }
 
 /// A panic of user code that was caught.
@@ -207,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_found_by_its_number_and_no_other() {
-        for signal in Signal::ALL {
+        for signal in Signal::ALL.iter().copied() {
             assert_eq!(Signal::from_number(u32::from(signal.number())), Some(signal), "{signal}");
         }
         assert_eq!(Signal::from_number(0), None);

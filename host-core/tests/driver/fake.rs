@@ -6,15 +6,19 @@
 use host_core::action::Action;
 use host_core::error::ServiceError;
 use host_core::event::Event;
+use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
-use host_core::sys::{Errno, Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys};
+use host_core::sys::{
+    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, Panic, Pid,
+    PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys,
+};
 use host_core::time::{Duration, Instant, WallTime};
-use host_core::{Connected, Context, Listener, Ready, Result, Service, Stream};
+use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -38,6 +42,8 @@ pub(crate) enum Report {
     /// Nothing came until the deadline.
     Nothing,
     Fails(Errno),
+    /// This worker is asked to quit, and its handle for that is ready.
+    Quit(u64),
 }
 
 /// The system.
@@ -54,6 +60,27 @@ pub(crate) struct Fake {
     handles: Cell<u64>,
     keys: RefCell<BTreeMap<Handle, u64>>,
     waits: Cell<u32>,
+    family: Family,
+}
+
+/// What a [`Fake`] knows of processes. Nobody is born by default but a name and a handle.
+#[derive(Default)]
+struct Family {
+    /// Where a fork runs its body, if it does: the child's own system.
+    child: RefCell<Option<Rc<Fake>>>,
+    /// What can be read from a handle, before the script for all handles.
+    packets: RefCell<BTreeMap<Handle, VecDeque<core::result::Result<Vec<u8>, Errno>>>>,
+    /// Both ends of each channel: what is written to them is recorded byte by byte.
+    channels: RefCell<BTreeSet<Handle>>,
+    news: RefCell<VecDeque<ChildNews>>,
+    /// How the next children that are reaped have ended; `None` while they live.
+    ends: RefCell<VecDeque<core::result::Result<Option<ExitStatus>, Errno>>>,
+    /// The moment of the last beat in each slot.
+    beats: RefCell<BTreeMap<u32, Beat>>,
+    forks: Cell<u32>,
+    /// In a worker: it was asked to quit.
+    quit: Cell<bool>,
+    quit_handle: Cell<Option<Handle>>,
 }
 
 impl Fake {
@@ -78,6 +105,51 @@ impl Fake {
     /// What the next waits answer. When all have, each wait takes until its deadline.
     pub(crate) fn report(&self, reports: impl IntoIterator<Item = Report>) {
         self.reports.borrow_mut().extend(reports);
+    }
+
+    /// A system for a child, whose handles are numbered from `first`: the next forks run their bodies on it.
+    pub(crate) fn bears(&self, first: u64) -> Rc<Self> {
+        let child = Self::new();
+        child.handles.set(first - 1);
+        *self.family.child.borrow_mut() = Some(Rc::clone(&child));
+        child
+    }
+
+    /// What the next reads of `handle` answer, one packet each.
+    pub(crate) fn says(
+        &self,
+        handle: u64,
+        packets: impl IntoIterator<Item = core::result::Result<Vec<u8>, Errno>>,
+    ) {
+        self.family.packets.borrow_mut().entry(Handle::from_raw(handle)).or_default().extend(packets);
+    }
+
+    /// What the next calls of `reap` answer; without a script each child lives.
+    pub(crate) fn ends(
+        &self,
+        ends: impl IntoIterator<Item = core::result::Result<Option<ExitStatus>, Errno>>,
+    ) {
+        self.family.ends.borrow_mut().extend(ends);
+    }
+
+    /// What the next calls of `child_news` answer, and then nothing.
+    pub(crate) fn news(&self, news: impl IntoIterator<Item = ChildNews>) {
+        self.family.news.borrow_mut().extend(news);
+    }
+
+    /// What is read from a slot from here on.
+    pub(crate) fn beats_in(&self, slot: u32, beat: Beat) {
+        self.family.beats.borrow_mut().insert(slot, beat);
+    }
+
+    /// This worker is asked to quit.
+    pub(crate) fn quit(&self) {
+        self.family.quit.set(true);
+    }
+
+    /// The handles that are registered with the poller.
+    pub(crate) fn registered(&self) -> Vec<u64> {
+        self.keys.borrow().keys().map(|handle| handle.raw()).collect()
     }
 
     /// Adds a line of a test's own to the record.
@@ -179,6 +251,13 @@ impl Sys for Fake {
     }
 
     fn read(&self, socket: Handle, buffer: &mut [u8]) -> core::result::Result<usize, Errno> {
+        let packet = self.family.packets.borrow_mut().get_mut(&socket).and_then(VecDeque::pop_front);
+        if let Some(packet) = packet {
+            self.note(format!("read {} {packet:?}", h(socket)));
+            let packet = packet?;
+            buffer[..packet.len()].copy_from_slice(&packet);
+            return Ok(packet.len());
+        }
         let answer = self.take("read", Err(Errno::AGAIN));
         self.note(format!("read {} {answer:?}", h(socket)));
         Ok(answer?.min(buffer.len()))
@@ -186,7 +265,11 @@ impl Sys for Fake {
 
     fn write(&self, socket: Handle, bytes: &[u8]) -> core::result::Result<usize, Errno> {
         let answer = self.take("write", Ok(bytes.len()));
-        self.note(format!("write {} {answer:?}", h(socket)));
+        if self.family.channels.borrow().contains(&socket) {
+            self.note(format!("say {} {bytes:?} {answer:?}", h(socket)));
+        } else {
+            self.note(format!("write {} {answer:?}", h(socket)));
+        }
         Ok(answer?.min(bytes.len()))
     }
 
@@ -223,6 +306,14 @@ impl Sys for Fake {
 
     fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> core::result::Result<(), Errno> {
         self.note(format!("poll_add {} {}", h(handle), rw(interest)));
+        self.take("poll_add", Ok(0))?;
+        let before = self.keys.borrow_mut().insert(handle, key);
+        assert_eq!(before, None, "{} is registered twice", h(handle));
+        Ok(())
+    }
+
+    fn poll_add_shared(&self, handle: Handle, key: u64) -> core::result::Result<(), Errno> {
+        self.note(format!("poll_add_shared {}", h(handle)));
         self.take("poll_add", Ok(0))?;
         let before = self.keys.borrow_mut().insert(handle, key);
         assert_eq!(before, None, "{} is registered twice", h(handle));
@@ -275,6 +366,10 @@ impl Sys for Fake {
                 self.now.set(self.now.get().max(at.as_nanos()));
             }
             Report::Fails(errno) => return Err(errno),
+            Report::Quit(handle) => {
+                self.quit();
+                events.push(event(handle, READABLE));
+            }
         }
         Ok(())
     }
@@ -375,6 +470,116 @@ impl Sys for Fake {
     }
 }
 
+impl Processes for Fake {
+    fn pid(&self) -> Pid {
+        Pid(self.take("pid", Ok(100)).map_or(0, |pid| pid as u32))
+    }
+
+    fn threads(&self) -> core::result::Result<u32, Errno> {
+        self.take("threads", Ok(1)).map(|threads| threads as u32)
+    }
+
+    fn processors(&self) -> u32 {
+        self.take("processors", Ok(2)).map_or(1, |processors| processors as u32)
+    }
+
+    fn fork(&self, birth: &Birth<'_>, body: Body) -> core::result::Result<Child, ForkError> {
+        let keep: Vec<_> = birth.keep.iter().map(|handle| h(*handle)).collect();
+        let (SlotsId(page), slot, incarnation) = birth.slot;
+        self.note(format!("fork `{}` keep {} slot {page}.{slot}.{incarnation}", birth.title, keep.join(" ")));
+        self.take("fork", Ok(0)).map_err(|errno| ForkError::System { call: "clone3", errno })?;
+        if let Ok(threads) = self.take("fork_threads", Err(Errno::NOENT)) {
+            return Err(ForkError::Threads { count: threads as u32 });
+        }
+        let child = self.family.child.borrow().clone();
+        if let Some(child) = child {
+            child.family.channels.borrow_mut().extend(self.family.channels.borrow().iter());
+            let status = body(Rc::<Self>::clone(&child));
+            self.note(format!("body: exit status {status}"));
+        }
+        self.family.forks.set(self.family.forks.get() + 1);
+        Ok(Child { pid: Pid(100 + self.family.forks.get()), handle: self.handle() })
+    }
+
+    fn reap(&self, child: Handle, wait: bool) -> core::result::Result<Option<ExitStatus>, Errno> {
+        let waiting = if wait { " waiting" } else { "" };
+        self.note(format!("reap {}{waiting}", h(child)));
+        let alive = if wait { Ok(Some(ExitStatus::by(Signal::Kill))) } else { Ok(None) };
+        self.family.ends.borrow_mut().pop_front().unwrap_or(alive)
+    }
+
+    fn signal_child(&self, child: Handle, signal: Signal) -> core::result::Result<(), Errno> {
+        self.note(format!("signal {} {signal}", h(child)));
+        self.take("signal_child", Ok(0)).map(drop)
+    }
+
+    fn child_news(&self, reap_strangers: bool) -> Option<ChildNews> {
+        let news = self.family.news.borrow_mut().pop_front();
+        self.note(format!("child_news{} {news:?}", if reap_strangers { " and strangers" } else { "" }));
+        news
+    }
+
+    fn channel(&self) -> core::result::Result<(Handle, Handle), Errno> {
+        if let Err(errno) = self.take("channel", Ok(0)) {
+            self.note(format!("channel {errno:?}"));
+            return Err(errno);
+        }
+        let (ours, theirs) = (self.handle(), self.handle());
+        self.note(format!("channel {} {}", h(ours), h(theirs)));
+        self.family.channels.borrow_mut().extend([ours, theirs]);
+        Ok((ours, theirs))
+    }
+
+    fn slots(&self, count: u32) -> core::result::Result<SlotsId, Errno> {
+        self.note(format!("slots {count}"));
+        self.take("slots", Ok(0)).map(|page| SlotsId(page as u32))
+    }
+
+    fn slot_claim(&self, SlotsId(page): SlotsId, slot: u32, incarnation: u32) {
+        self.note(format!("claim {page}.{slot}.{incarnation}"));
+    }
+
+    fn slot_read(&self, SlotsId(page): SlotsId, slot: u32, incarnation: u32) -> SlotReading {
+        self.note(format!("slot_read {page}.{slot}.{incarnation}"));
+        SlotReading { beat: self.family.beats.borrow().get(&slot).copied(), ..SlotReading::default() }
+    }
+
+    fn pulse(&self, pace: Pace) {
+        self.note(format!("pulse {pace:?}"));
+    }
+
+    fn slot_extend(&self, until: Instant) {
+        self.note(format!("extend until {}", until.as_nanos() / 1_000_000));
+    }
+
+    fn slot_count(&self, requests: u64) {
+        self.note(format!("count {requests}"));
+    }
+
+    fn quit_asked(&self) -> bool {
+        self.family.quit.get()
+    }
+
+    fn quit_handle(&self) -> core::result::Result<Handle, Errno> {
+        self.take("quit_handle", Ok(0))?;
+        let handle = self.family.quit_handle.get().unwrap_or_else(|| self.handle());
+        self.family.quit_handle.set(Some(handle));
+        Ok(handle)
+    }
+
+    fn wait_or_quit(
+        &self,
+        handle: Handle,
+        interest: Interest,
+        deadline: Option<Instant>,
+    ) -> core::result::Result<Readiness, Errno> {
+        self.note(format!("wait_or_quit {} {} {}", h(handle), rw(interest), self.until(deadline)));
+        let default = if self.quit_asked() { Err(Errno::CANCELED) } else { Ok(0) };
+        self.take("wait_or_quit", default)?;
+        Ok(Readiness { readable: true, writable: true, ended: false })
+    }
+}
+
 /// The sockets that a [`Hooks`] service holds.
 #[derive(Default)]
 pub(crate) struct Held {
@@ -395,6 +600,7 @@ pub(crate) struct Hooks {
     receive: ReceiveHook,
     wake: Hook<()>,
     stop: Hook<()>,
+    drain: Hook<Drained>,
     dropped: Box<dyn FnMut()>,
 }
 
@@ -409,6 +615,7 @@ impl Hooks {
             receive: Box::new(|_, _, _| Ok(())),
             wake: Box::new(|_, _| Ok(())),
             stop: Box::new(|_, _| Ok(())),
+            drain: Box::new(|_, _| Ok(Drained::Yes)),
             dropped: Box::new(|| ()),
         }
     }
@@ -463,6 +670,14 @@ impl Hooks {
         self
     }
 
+    pub(crate) fn drain(
+        mut self,
+        hook: impl FnMut(&mut Held, &mut Context<'_>) -> Result<Drained> + 'static,
+    ) -> Self {
+        self.drain = Box::new(hook);
+        self
+    }
+
     pub(crate) fn dropped(mut self, hook: impl FnMut() + 'static) -> Self {
         self.dropped = Box::new(hook);
         self
@@ -497,6 +712,11 @@ impl Service for Hooks {
     fn wake(&mut self, cx: &mut Context<'_>) -> Result {
         self.note("wake");
         (self.wake)(&mut self.held, cx)
+    }
+
+    fn drain(&mut self, cx: &mut Context<'_>) -> Result<Drained> {
+        self.note("drain");
+        (self.drain)(&mut self.held, cx)
     }
 
     fn stop(&mut self, cx: &mut Context<'_>) -> Result {

@@ -60,13 +60,13 @@ fn a_start_that_fails_half_way_undoes_what_it_did_and_nothing_else() {
     let rows: [(&str, &str, &[&str]); 3] = [
         // The kick is another host's: giving it back would take it from that one.
         ("kick_arm", "arming of the kick", &["kick_arm 12000"]),
-        ("signals", "signalfd", &["kick_arm 12000", "signals [Int, Term]", "kick_disarm"]),
+        ("signals", "signalfd", &["kick_arm 12000", "signals [Int, Quit, Term]", "kick_disarm"]),
         (
             "poll_add",
             "epoll_ctl",
             &[
                 "kick_arm 12000",
-                "signals [Int, Term]",
+                "signals [Int, Quit, Term]",
                 "poll_add h1 r",
                 "poll_delete h1",
                 "close h1",
@@ -109,7 +109,7 @@ fn a_host_that_was_stopped_gives_back_signals_kick_and_listeners() {
             // Until its signals are its own, a kick would end the process.
             "beat loop at 0",
             "kick_arm 12000",
-            "signals [Int, Term]",
+            "signals [Int, Quit, Term]",
             "poll_add h1 r",
             "listen h2 1024",
             "tell listener `web` is bound to 10.0.0.1:7",
@@ -138,7 +138,7 @@ fn a_listener_that_cannot_be_bound_gives_the_signals_back() {
         sys.lines(&["listen", "kick", "signals", "poll", "close"]),
         [
             "kick_arm 12000",
-            "signals [Int, Term]",
+            "signals [Int, Quit, Term]",
             "poll_add h1 r",
             "listen h2 1024",
             "listen 1024 EADDRINUSE",

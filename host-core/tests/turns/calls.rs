@@ -5,8 +5,8 @@ use host_core::config::HostConfig;
 use host_core::id::SocketId;
 use host_core::service::kick::Callback::{Connect, Prepare, Receive, Wake};
 use host_core::service::reconnect::{OnConnectError, Reconnect};
-use host_core::service::timers::Timer;
 use host_core::time::Instant;
+use host_core::timers::Timer;
 
 #[test]
 fn ph_c1_a_connect_that_answers_not_yet_is_never_prepared_and_tried_again_each_turn() {

@@ -158,6 +158,7 @@ struct Socket {
 struct Service {
     is_closed: bool,
     was_stopped: bool,
+    was_drained: bool,
     /// Its `prepare` has to come before the next wait.
     needs_prepare: bool,
     /// How many receives of others there were since it had a socket reported.
@@ -532,6 +533,10 @@ impl World {
                         member.was_stopped = true;
                         assert!(self.services[service.index() + 1..].iter().all(|younger| younger.is_closed));
                     }
+                    Callback::Drain => {
+                        assert!(!member.was_drained, "drain is called once");
+                        member.was_drained = true;
+                    }
                     Callback::Receive => panic!("a receive is ordered with its socket"),
                 }
             }
@@ -562,6 +567,13 @@ impl World {
                 member.is_closed = true;
             }
             Action::EndOnNextSignal | Action::Tell { .. } => {}
+            Action::Spawn { .. }
+            | Action::SignalWorker { .. }
+            | Action::Nudge { .. }
+            | Action::ReadBeats { .. }
+            | Action::ReadChildNews { .. }
+            | Action::KillAll
+            | Action::TellFleet { .. } => panic!("{action:?} of a host without fleets"),
             Action::Finish(ending) => {
                 assert!(self.services.iter().all(|service| service.is_closed), "all are closed at the end");
                 assert_eq!(ending == Ending::ServiceFailed, self.notified > 0);

@@ -12,9 +12,9 @@ use host_core::id::{ServiceId, SocketId};
 use host_core::notice::Notice;
 use host_core::service::kick::Callback;
 use host_core::service::reconnect::{OnConnectError, Reconnect};
-use host_core::service::timers::Timer;
 use host_core::sys::{Errno, Interest, Readiness, Signal};
 use host_core::time::{Duration, Instant};
+use host_core::timers::Timer;
 use std::fmt::Write as _;
 
 pub(crate) const A: ServiceId = ServiceId::new(0);
@@ -292,6 +292,13 @@ fn order(action: &Action) -> String {
             format!("tell{whose} {}", told(notice))
         }
         Action::Finish(ending) => format!("finish {ending:?}"),
+        Action::Spawn { .. }
+        | Action::SignalWorker { .. }
+        | Action::Nudge { .. }
+        | Action::ReadBeats { .. }
+        | Action::ReadChildNews { .. }
+        | Action::KillAll
+        | Action::TellFleet { .. } => format!("{action:?}, which only a host with fleets orders"),
     }
 }
 
@@ -305,8 +312,16 @@ fn told(notice: &Notice) -> String {
         Notice::AcceptPaused { pause } => format!("paused {}", ms(*pause)),
         Notice::Stopping { signal: Some(signal) } => format!("stopping {signal}"),
         Notice::Stopping { signal: None } => "stopping".into(),
+        Notice::Draining { signal: Some(signal) } => format!("draining {signal}"),
+        Notice::Draining { signal: None } => "draining".into(),
+        Notice::SignalIgnored { signal } => format!("ignored {signal}"),
         Notice::Stopped => "stopped".into(),
-        Notice::Listening { .. } | Notice::Dispatch(_) => format!("{notice:?}, which only a driver tells"),
+        Notice::StrangerReaped { .. } | Notice::Fleet(_) => {
+            format!("{notice:?}, which only a host with fleets tells")
+        }
+        Notice::Listening { .. } | Notice::Dispatch(_) | Notice::BodyFailed { .. } => {
+            format!("{notice:?}, which only a driver tells")
+        }
     }
 }
 
@@ -316,6 +331,12 @@ fn timer(timer: Timer) -> String {
         Timer::Reconnect(service) => format!("reconnect {}", letter(service)),
         Timer::Wake(service) => format!("wake {}", letter(service)),
         Timer::AcceptRest(socket) => format!("rest {}", seat(socket)),
+        Timer::Look(_)
+        | Timer::Boot(_)
+        | Timer::Grace(_)
+        | Timer::Stable(_)
+        | Timer::Respawn(..)
+        | Timer::ForkAgain(_) => format!("{timer:?}, which only a host with fleets sets"),
     }
 }
 

@@ -4,9 +4,9 @@ use crate::rig::*;
 use host_core::config::HostConfig;
 use host_core::event::Event;
 use host_core::service::kick::Callback::{Connect, Prepare, Receive, Wake};
-use host_core::service::timers::{Deadline, Timer};
 use host_core::sys::Interest;
 use host_core::time::{Duration, Instant};
+use host_core::timers::{Deadline, Timer};
 
 #[test]
 fn ph_c11_without_a_socket_a_turn_takes_exactly_one_poll_period() {

@@ -7,8 +7,8 @@ use crate::notice::Notice;
 use crate::service::kick::Callback;
 use crate::service::roster::Phase;
 use crate::service::shutdown::Shutdown;
-use crate::service::timers::Timer;
 use crate::sys::Signal;
+use crate::timers::Timer;
 
 impl Turns {
     pub(super) fn begin_stop(&mut self, signal: Option<Signal>, orders: &mut Orders) {

@@ -8,9 +8,9 @@ use crate::id::ServiceId;
 use crate::notice::Notice;
 use crate::random::Random;
 use crate::service::roster::Phase;
-use crate::service::timers::Timer;
 use crate::service::turns::Orders;
 use crate::time::Instant;
+use crate::timers::Timer;
 
 impl Turns {
     /// A `receive` or `wake` came back: `prepare` is due before the next wait (ProcessHost 1.1, 5),

@@ -1,6 +1,6 @@
 //! Deadlines, the earliest first.
 
-use crate::id::{ServiceId, SocketId};
+use crate::id::{FleetId, ServiceId, Slot, SocketId, WorkerId};
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
@@ -16,6 +16,18 @@ pub enum Timer {
     Wake(ServiceId),
     /// When to accept again after descriptors or memory ran out.
     AcceptRest(SocketId),
+    /// When to read the beats of a fleet: the earliest moment at which somebody could be late.
+    Look(FleetId),
+    /// When a worker must be ready.
+    Boot(WorkerId),
+    /// When a worker that was asked to end is killed.
+    Grace(WorkerId),
+    /// When a worker has lived long enough to be forgiven the deaths of its predecessors.
+    Stable(WorkerId),
+    /// When a slot gets its next worker.
+    Respawn(FleetId, Slot),
+    /// When to fork again after a fork failed.
+    ForkAgain(FleetId),
 }
 
 impl fmt::Display for Timer {
@@ -25,6 +37,12 @@ impl fmt::Display for Timer {
             Self::Reconnect(service) => write!(f, "reconnect of {service}"),
             Self::Wake(service) => write!(f, "wake of {service}"),
             Self::AcceptRest(socket) => write!(f, "end of the accept rest of {socket}"),
+            Self::Look(fleet) => write!(f, "look at the beats of {fleet}"),
+            Self::Boot(worker) => write!(f, "boot timeout of {worker} of {}", worker.fleet),
+            Self::Grace(worker) => write!(f, "end of the grace of {worker} of {}", worker.fleet),
+            Self::Stable(worker) => write!(f, "stability of {worker} of {}", worker.fleet),
+            Self::Respawn(fleet, slot) => write!(f, "next worker in slot {slot} of {fleet}"),
+            Self::ForkAgain(fleet) => write!(f, "next fork for {fleet}"),
         }
     }
 }
@@ -60,6 +78,11 @@ impl Timers {
         }
     }
 
+    /// When `timer` is set to come.
+    pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
+        self.at.get(&timer).copied()
+    }
+
     /// The earliest.
     pub(crate) fn next(&self) -> Option<Deadline> {
         self.order.first().copied()
@@ -81,6 +104,8 @@ mod tests {
 
     const A: ServiceId = ServiceId::new(0);
     const B: ServiceId = ServiceId::new(1);
+    const F: FleetId = FleetId::new(0);
+    const W: WorkerId = WorkerId { fleet: F, slot: Slot::new(3), incarnation: 2 };
 
     fn at(nanos: u64) -> Instant {
         Instant::from_nanos(nanos)
@@ -119,6 +144,12 @@ mod tests {
             (Timer::Reconnect(A), "reconnect of service 0"),
             (Timer::Wake(B), "wake of service 1"),
             (Timer::AcceptRest(SocketId::new(2, 1)), "end of the accept rest of socket 2.1"),
+            (Timer::Look(F), "look at the beats of fleet 0"),
+            (Timer::Boot(W), "boot timeout of worker 3 (incarnation 2) of fleet 0"),
+            (Timer::Grace(W), "end of the grace of worker 3 (incarnation 2) of fleet 0"),
+            (Timer::Stable(W), "stability of worker 3 (incarnation 2) of fleet 0"),
+            (Timer::Respawn(F, Slot::new(3)), "next worker in slot 3 of fleet 0"),
+            (Timer::ForkAgain(F), "next fork for fleet 0"),
         ];
         for (timer, words) in rows {
             assert_eq!(timer.to_string(), words);

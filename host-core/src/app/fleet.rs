@@ -1,0 +1,303 @@
+//! The description of a fleet of workers.
+
+use crate::app::App;
+use crate::error::Result;
+use crate::fleet::backoff::Backoff;
+use crate::fleet::config::{FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal};
+use crate::sys::{OnHostDeath, Signal};
+use crate::time::Duration;
+use crate::worker::Worker;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::fmt;
+
+/// What a worker does.
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// Nothing yet: it was forgotten.
+    Missing,
+    /// A loop of the author's own.
+    Run(Rc<dyn Fn(&mut Worker) -> Result>),
+    /// An event host.
+    Host(Rc<dyn Fn(&Worker) -> App>),
+}
+
+/// A named fleet of forked workers that all do the same.
+///
+/// The body is a function that captures nothing it changes: a real worker has a copy of the host's memory as it
+/// was at the fork, a simulated one would share it.
+pub struct Fleet {
+    pub(crate) config: FleetConfig,
+    pub(crate) body: Body,
+}
+
+impl Fleet {
+    /// A fleet called `name`, with every setting at its default; names are unique in a host.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { config: FleetConfig::new(name), body: Body::Missing }
+    }
+
+    /// What each worker runs: blocking code that calls [`Worker::wanted`] or [`Worker::accept`]. When it returns
+    /// without having been asked to, the worker is replaced as after a death.
+    #[must_use]
+    pub fn run(mut self, body: impl Fn(&mut Worker) -> Result + 'static) -> Self {
+        self.body = Body::Run(Rc::new(body));
+        self
+    }
+
+    /// Each worker runs an event host of services. It has the listeners of the application; its services take
+    /// them by name, and their `drain` is called when the worker is asked to quit.
+    #[must_use]
+    pub fn host(mut self, app: impl Fn(&Worker) -> App + 'static) -> Self {
+        self.body = Body::Host(Rc::new(app));
+        self
+    }
+
+    /// How many workers. Default: as many as processors that the process may use.
+    #[must_use]
+    pub fn workers(mut self, count: u32) -> Self {
+        self.config.workers = Some(count);
+        self
+    }
+
+    /// See [`FleetConfig::workers_max`].
+    #[must_use]
+    pub fn workers_max(mut self, count: u32) -> Self {
+        self.config.workers_max = Some(count);
+        self
+    }
+
+    /// See [`FleetConfig::boot_timeout`].
+    #[must_use]
+    pub fn boot_timeout(mut self, timeout: Duration) -> Self {
+        self.config.boot_timeout = timeout;
+        self
+    }
+
+    /// See [`FleetConfig::heartbeat_timeout`].
+    #[must_use]
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.config.heartbeat_timeout = timeout;
+        self
+    }
+
+    /// See [`FleetConfig::late_warning`].
+    #[must_use]
+    pub fn late_warning(mut self, after: Duration) -> Self {
+        self.config.late_warning = Some(after);
+        self
+    }
+
+    /// See [`FleetConfig::soft_signal`].
+    #[must_use]
+    pub fn soft_signal(mut self, signal: Signal, grace: Duration) -> Self {
+        self.config.soft_signal = Some(SoftSignal { signal, grace });
+        self
+    }
+
+    /// See [`FleetConfig::idle_beats`].
+    #[must_use]
+    pub fn idle_beats(mut self) -> Self {
+        self.config.idle_beats = true;
+        self
+    }
+
+    /// See [`FleetConfig::drain_timeout`].
+    #[must_use]
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.config.drain_timeout = timeout;
+        self
+    }
+
+    /// See [`FleetConfig::term_timeout`].
+    #[must_use]
+    pub fn term_timeout(mut self, timeout: Duration) -> Self {
+        self.config.term_timeout = timeout;
+        self
+    }
+
+    /// See [`FleetConfig::quit_patience`].
+    #[must_use]
+    pub fn quit_patience(mut self, patience: Duration) -> Self {
+        self.config.quit_patience = patience;
+        self
+    }
+
+    /// See [`FleetConfig::io_timeout`].
+    #[must_use]
+    pub fn io_timeout(mut self, timeout: Duration) -> Self {
+        self.config.io_timeout = timeout;
+        self
+    }
+
+    /// See [`FleetConfig::on_host_death`].
+    #[must_use]
+    pub fn on_host_death(mut self, policy: OnHostDeath) -> Self {
+        self.config.on_host_death = policy;
+        self
+    }
+
+    /// See [`FleetConfig::requests_max`].
+    #[must_use]
+    pub fn requests_max(mut self, requests: u64) -> Self {
+        self.config.requests_max = Some(requests);
+        self
+    }
+
+    /// See [`FleetConfig::requests_jitter_percent`].
+    #[must_use]
+    pub fn requests_jitter_percent(mut self, percent: u8) -> Self {
+        self.config.requests_jitter_percent = percent;
+        self
+    }
+
+    /// See [`FleetConfig::surge_max`].
+    #[must_use]
+    pub fn surge_max(mut self, workers: u32) -> Self {
+        self.config.surge_max = workers;
+        self
+    }
+
+    /// See [`FleetConfig::backoff`].
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, max: Duration) -> Self {
+        self.config.backoff = Backoff { first, max };
+        self
+    }
+
+    /// See [`FleetConfig::stable_after`].
+    #[must_use]
+    pub fn stable_after(mut self, age: Duration) -> Self {
+        self.config.stable_after = age;
+        self
+    }
+
+    /// See [`FleetConfig::restart_budget`].
+    #[must_use]
+    pub fn restart_budget(mut self, count: u32, window: Duration) -> Self {
+        self.config.restart_budget = Some(RestartBudget { count, window });
+        self
+    }
+
+    /// See [`FleetConfig::on_exhausted`].
+    #[must_use]
+    pub fn on_exhausted(mut self, what: OnExhausted) -> Self {
+        self.config.on_exhausted = what;
+        self
+    }
+
+    /// See [`FleetConfig::degraded_retry`].
+    #[must_use]
+    pub fn degraded_retry(mut self, each: Duration) -> Self {
+        self.config.degraded_retry = each;
+        self
+    }
+
+    /// See [`FleetConfig::kill_budget`].
+    #[must_use]
+    pub fn kill_budget(mut self, percent: u8, window: Duration) -> Self {
+        self.config.kill_budget = Some(KillBudget { percent, window });
+        self
+    }
+
+    /// See [`FleetConfig::restart`].
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.config.restart = restart;
+        self
+    }
+
+    /// See [`FleetConfig::restart_by_status`].
+    #[must_use]
+    pub fn restart_on(mut self, status: u8, restart: Restart) -> Self {
+        self.config.restart_by_status.push((status, restart));
+        self
+    }
+
+    /// See [`FleetConfig::deaths_kept`].
+    #[must_use]
+    pub fn deaths_kept(mut self, deaths: u32) -> Self {
+        self.config.deaths_kept = deaths;
+        self
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn setters_reach_the_settings() {
+        let ms = Duration::from_millis;
+        let fleet = Fleet::new("x")
+            .workers(1)
+            .workers_max(2)
+            .boot_timeout(ms(3))
+            .heartbeat_timeout(ms(4))
+            .late_warning(ms(5))
+            .soft_signal(Signal::Abrt, ms(6))
+            .idle_beats()
+            .drain_timeout(ms(7))
+            .term_timeout(ms(8))
+            .quit_patience(ms(9))
+            .io_timeout(ms(10))
+            .on_host_death(OnHostDeath::Drain)
+            .requests_max(11)
+            .requests_jitter_percent(12)
+            .surge_max(13)
+            .backoff(ms(14), ms(15))
+            .stable_after(ms(16))
+            .restart_budget(17, ms(18))
+            .on_exhausted(OnExhausted::StopHost)
+            .degraded_retry(ms(19))
+            .kill_budget(20, ms(21))
+            .restart(Restart::Transient)
+            .restart_on(22, Restart::Never)
+            .restart_on(23, Restart::Permanent)
+            .deaths_kept(24);
+        let expected = FleetConfig {
+            name: "x".into(),
+            workers: Some(1),
+            workers_max: Some(2),
+            boot_timeout: ms(3),
+            heartbeat_timeout: ms(4),
+            late_warning: Some(ms(5)),
+            soft_signal: Some(SoftSignal { signal: Signal::Abrt, grace: ms(6) }),
+            idle_beats: true,
+            drain_timeout: ms(7),
+            term_timeout: ms(8),
+            quit_patience: ms(9),
+            io_timeout: ms(10),
+            on_host_death: OnHostDeath::Drain,
+            requests_max: Some(11),
+            requests_jitter_percent: 12,
+            surge_max: 13,
+            backoff: Backoff { first: ms(14), max: ms(15) },
+            stable_after: ms(16),
+            restart_budget: Some(RestartBudget { count: 17, window: ms(18) }),
+            on_exhausted: OnExhausted::StopHost,
+            degraded_retry: ms(19),
+            kill_budget: Some(KillBudget { percent: 20, window: ms(21) }),
+            restart: Restart::Transient,
+            restart_by_status: [(22, Restart::Never), (23, Restart::Permanent)].into(),
+            deaths_kept: 24,
+        };
+        assert_eq!(fleet.config, expected);
+        assert!(format!("{fleet:?}").contains("FleetConfig"));
+    }
+
+    #[test]
+    fn the_body_that_was_given_last_is_the_one_that_runs() {
+        assert!(matches!(Fleet::new("x").body, Body::Missing));
+        assert!(matches!(Fleet::new("x").run(|_| Ok(())).body, Body::Run(_)));
+        let hosting = Fleet::new("x").run(|_| Ok(())).host(|_| App::new("in a worker"));
+        assert!(matches!(hosting.body, Body::Host(_)));
+    }
+}

@@ -1,0 +1,23 @@
+//! Fleets of forked workers: how many, who lives, who is late, who is replaced and when.
+//!
+//! `fleets` routes to one `crew` a fleet and knows in which order they start and stop. A crew is the
+//! machine that the small ones serve: `target` says how many are wanted, `seat` who sits where, `judge`
+//! who is late, `backoff` and `intensity` when a dead one is replaced, `kill_budget` and `capacity` how
+//! many may be taken away, `pauses` what the host itself has missed, `death` why somebody died.
+
+pub mod backoff;
+pub mod beat;
+pub(crate) mod capacity;
+pub mod config;
+pub(crate) mod crew;
+pub mod death;
+pub(crate) mod fleets;
+pub(crate) mod intensity;
+pub(crate) mod judge;
+pub(crate) mod kill_budget;
+pub mod message;
+pub mod notice;
+pub(crate) mod pauses;
+pub(crate) mod seat;
+pub mod status;
+pub(crate) mod target;

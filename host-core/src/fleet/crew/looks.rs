@@ -1,0 +1,156 @@
+//! When the beats are read, and what follows from them.
+//!
+//! Nobody looks on a tick: the host sleeps until the earliest moment at which somebody could be late, and
+//! reads all slots in that one wake. The verdict is given on what was read then, never on what was read
+//! before (S4).
+
+use super::{Crew, Means};
+use crate::action::Action;
+use crate::fleet::death::Intent;
+use crate::fleet::judge::{Verdict, could_be_late_at, judge};
+use crate::fleet::notice::FleetNotice;
+use crate::fleet::pauses::Pauses;
+use crate::id::WorkerId;
+use crate::sys::{Pid, SlotReading};
+use crate::time::{Duration, Instant};
+use crate::timers::Timer;
+
+impl Crew {
+    /// Sees to it that the next look is not after `at`.
+    pub(super) fn look_before(&mut self, means: &mut Means<'_>, at: Instant) {
+        let at = self.look_at.map_or(at, |before| before.min(at));
+        self.look_at = Some(at);
+        means.timers.set(Timer::Look(self.id), at);
+    }
+
+    /// One that is ready from here on may hang at once: the first moment at which that is to be told.
+    pub(super) fn look_at_newcomer(&mut self, means: &mut Means<'_>) {
+        let late_at = could_be_late_at(means.now, None, means.config);
+        let ahead =
+            means.config.late_warning.map(|warning| means.config.heartbeat_timeout.saturating_sub(warning));
+        self.look_before(means, late_at - ahead.unwrap_or_default());
+    }
+
+    /// The moment of a look has come, perhaps some time ago: then the host has not run.
+    pub(super) fn look_is_due(&mut self, means: &mut Means<'_>) {
+        if let Some(due) = self.look_at.take() {
+            self.paused(due, means.now);
+        }
+        self.look(means);
+    }
+
+    /// Reads the beats.
+    pub(super) fn look(&mut self, means: &mut Means<'_>) {
+        if self.counts.alive() > 0 {
+            self.looking.get_or_insert(means.now);
+            means.orders.push_back(Action::ReadBeats { fleet: self.id });
+        }
+    }
+
+    /// The host has not run for a while.
+    pub(crate) fn paused(&mut self, from: Instant, to: Instant) {
+        if to.since(from) > Pauses::TOLERANCE {
+            self.pauses.note(from, to);
+        }
+    }
+
+    /// What the slots hold at this moment.
+    pub(crate) fn beats(&mut self, means: &mut Means<'_>, readings: &[(WorkerId, SlotReading)]) {
+        let now = means.now;
+        // A callback may have run before the slots were read.
+        if let Some(ordered) = self.looking.take() {
+            self.paused(ordered, now);
+        }
+        let mut next: Option<Instant> = None;
+        let mut oldest = now;
+        for (worker, reading) in readings.iter().copied() {
+            self.observe(means, worker, reading);
+            let Some(vitals) = self.worker(worker).and_then(|known| known.vitals()) else { continue };
+            oldest = vitals.beat.map_or(vitals.ready_since, |beat| beat.at).min(oldest);
+            let at = match judge(now, &vitals, means.config, &self.pauses) {
+                Verdict::Alive { late_at, silent_for } => {
+                    let late_at = could_be_late_at(now, late_at, means.config);
+                    let warn_at = self.warn(means, worker, late_at, silent_for);
+                    Some(warn_at.unwrap_or(late_at))
+                }
+                Verdict::Late { age } => {
+                    self.warned(means, worker, age);
+                    self.condemn(means, worker, Intent::Hung, Timer::Look(self.id))
+                }
+            };
+            next = [next, at].into_iter().flatten().min();
+        }
+        self.pauses.forget_before(oldest);
+        self.look_at = next;
+        match next {
+            Some(at) => means.timers.set(Timer::Look(self.id), at),
+            None => means.timers.clear(Timer::Look(self.id)),
+        }
+        self.upkeep(means);
+    }
+
+    fn observe(&mut self, means: &mut Means<'_>, worker: WorkerId, reading: SlotReading) {
+        let Some(known) = self.worker_mut(worker) else { return };
+        let extended = reading.extended_until.filter(|until| known.extended_until != Some(*until));
+        known.observe(reading);
+        if let Some(until) = extended.filter(|until| *until > means.now) {
+            self.tell(means, FleetNotice::Extended { worker, until });
+        }
+    }
+
+    /// Warns of a worker that is silent, once a silence; when that is due, if it is to come.
+    fn warn(
+        &mut self,
+        means: &mut Means<'_>,
+        worker: WorkerId,
+        late_at: Instant,
+        silent_for: Duration,
+    ) -> Option<Instant> {
+        let warning = means.config.late_warning?;
+        // As long before the end of an extension as before that of the timeout.
+        let warn_at = late_at - means.config.heartbeat_timeout.saturating_sub(warning);
+        if warn_at > means.now {
+            return Some(warn_at);
+        }
+        self.warned(means, worker, silent_for);
+        None
+    }
+
+    fn warned(&mut self, means: &mut Means<'_>, worker: WorkerId, age: Duration) {
+        let newly = self.worker_mut(worker).is_some_and(|known| !core::mem::replace(&mut known.warned, true));
+        if newly {
+            self.tell(means, FleetNotice::Late { worker, age });
+        }
+    }
+
+    pub(super) fn end_of_outage(&mut self, means: &mut Means<'_>) {
+        if self.outage && self.workers().all(|(_, known)| !known.held) {
+            self.outage = false;
+            self.tell(means, FleetNotice::OutageOver);
+        }
+    }
+
+    /// The kernel tells of a stop: a waiting worker is judged from here on (K6).
+    pub(crate) fn stopped(&mut self, means: &mut Means<'_>, pid: Pid) {
+        let Some(worker) = self.find(pid) else { return };
+        let now = means.now;
+        if let Some(known) = self.worker_mut(worker)
+            && known.stopped_since.is_none()
+        {
+            known.stopped_since = Some(now);
+            self.tell(means, FleetNotice::Stopped { worker });
+            let timeout = means.config.heartbeat_timeout;
+            self.look_before(means, now + timeout + Duration::from_nanos(1));
+        }
+    }
+
+    /// And of its end.
+    pub(crate) fn continued(&mut self, means: &mut Means<'_>, pid: Pid) {
+        let Some(worker) = self.find(pid) else { return };
+        if let Some(known) = self.worker_mut(worker)
+            && known.stopped_since.take().is_some()
+        {
+            self.tell(means, FleetNotice::Continued { worker });
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the host itself has missed: while it was stopped or starved it saw no beats, and that is no
+//! worker's fault (S4; preforker's suspend guard, 2.2).
+
+use crate::time::{Duration, Instant};
+use alloc::collections::VecDeque;
+
+/// The last times at which the host did not run when it should have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Pauses {
+    /// From, to; the oldest first; they do not overlap.
+    spans: VecDeque<(Instant, Instant)>,
+}
+
+/// More pauses than this within the life of one beat belong to a machine on which nobody can be judged;
+/// the oldest are forgotten.
+const SPANS_MAX: usize = 16;
+
+impl Pauses {
+    /// Being late by less than this is the ordinary course of a busy machine.
+    pub(crate) const TOLERANCE: Duration = Duration::from_millis(5);
+
+    /// The host did not run from `from` to `to`.
+    pub(crate) fn note(&mut self, from: Instant, to: Instant) {
+        // Two reports of one pause – an overdue deadline and the CONT that ended it – are one.
+        let from = self.spans.back().map_or(from, |(_, end)| from.max(*end));
+        if from >= to {
+            return;
+        }
+        if self.spans.len() == SPANS_MAX {
+            self.spans.pop_front();
+        }
+        self.spans.push_back((from, to));
+    }
+
+    /// How much of the time since `since` the host has missed.
+    pub(crate) fn missed_since(&self, since: Instant) -> Duration {
+        self.spans.iter().map(|(from, to)| to.since((*from).max(since))).sum()
+    }
+
+    /// Forgets what nobody asks about any more: pauses that ended before `since`.
+    pub(crate) fn forget_before(&mut self, since: Instant) {
+        while self.spans.front().is_some_and(|(_, to)| *to < since) {
+            self.spans.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    #[test]
+    fn what_was_missed_is_counted_from_the_moment_asked_about() {
+        let mut pauses = Pauses::default();
+        assert_eq!(pauses.missed_since(at(0)), Duration::ZERO);
+        pauses.note(at(10), at(20));
+        pauses.note(at(30), at(35));
+        for (since, missed) in [(0, 15), (10, 15), (15, 10), (20, 5), (30, 5), (34, 1), (35, 0), (99, 0)] {
+            assert_eq!(pauses.missed_since(at(since)), Duration::from_nanos(missed), "since {since}");
+        }
+    }
+
+    #[test]
+    fn a_pause_that_is_reported_twice_counts_once() {
+        let mut pauses = Pauses::default();
+        pauses.note(at(10), at(20));
+        pauses.note(at(5), at(20));
+        pauses.note(at(15), at(22));
+        assert_eq!(pauses.missed_since(at(0)), Duration::from_nanos(12));
+    }
+
+    #[test]
+    fn old_pauses_are_forgotten_and_their_number_is_bounded() {
+        let mut pauses = Pauses::default();
+        for start in 0..100 {
+            pauses.note(at(start * 10), at(start * 10 + 1));
+        }
+        assert_eq!(pauses.missed_since(at(0)), Duration::from_nanos(16));
+        pauses.forget_before(at(992));
+        assert_eq!(pauses, Pauses::default());
+    }
+}

@@ -1,0 +1,151 @@
+//! A slot of a fleet, and the worker that sits there.
+
+use crate::fleet::beat::Beat;
+use crate::fleet::death::Intent;
+use crate::fleet::judge::Vitals;
+use crate::id::Slot;
+use crate::sys::{Pid, SlotReading};
+use crate::time::Instant;
+
+/// One slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Seat {
+    /// How many workers have sat here, the present one included.
+    pub(crate) incarnation: u32,
+    /// How many of the last died young, in a row.
+    pub(crate) failures: u32,
+    /// Who sits here.
+    pub(crate) state: State,
+}
+
+/// Who sits in a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    /// Nobody, and nobody is expected.
+    Vacant,
+    /// Nobody until the backoff is over.
+    Resting {
+        /// Nobody is missed: it was a replacement in advance that died, and another is tried then.
+        spare: bool,
+    },
+    /// A worker was ordered and is not born.
+    Forking {
+        /// The slot of the one that it will replace.
+        replaces: Option<Slot>,
+    },
+    /// A worker.
+    Taken(Worker),
+    /// Nobody ever again: the last worker's exit status says so.
+    Retired,
+}
+
+/// A worker from its birth until it was reaped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Worker {
+    pub(crate) pid: Pid,
+    pub(crate) born: Instant,
+    /// The how manyeth birth of the fleet: who is older.
+    pub(crate) birth: u64,
+    pub(crate) phase: Phase,
+    /// What it had published when the host last looked.
+    pub(crate) beat: Option<Beat>,
+    pub(crate) extended_until: Option<Instant>,
+    pub(crate) requests: u64,
+    /// When it was heard to be stopped, if it is.
+    pub(crate) stopped_since: Option<Instant>,
+    /// Its silence was warned of.
+    pub(crate) warned: bool,
+    /// It is late, and the kill budget holds its kill back.
+    pub(crate) held: bool,
+    /// It was asked to end.
+    pub(crate) leaving: Option<Leaving>,
+    /// The slot of the one that it replaces when it is ready.
+    pub(crate) replaces: Option<Slot>,
+}
+
+/// How far a worker has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    /// It was forked and has not said that it can serve.
+    Booting,
+    /// It can serve.
+    Ready {
+        /// When the host heard of it.
+        since: Instant,
+    },
+}
+
+/// How a worker was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Leaving {
+    /// Why, at the last step.
+    pub(crate) intent: Intent,
+    /// How hard.
+    pub(crate) step: Step,
+}
+
+/// The rungs of the ladder; nobody goes down it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Step {
+    /// It may finish what it has begun (QUIT).
+    Quit,
+    /// It ends at once (TERM).
+    Term,
+    /// It may leave evidence (the soft signal).
+    Soft,
+    /// The kernel ends it (KILL).
+    Kill,
+}
+
+impl Seat {
+    pub(crate) const fn new() -> Self {
+        Self { incarnation: 0, failures: 0, state: State::Vacant }
+    }
+}
+
+impl Worker {
+    pub(crate) const fn new(pid: Pid, born: Instant, birth: u64, replaces: Option<Slot>) -> Self {
+        Self {
+            pid,
+            born,
+            birth,
+            phase: Phase::Booting,
+            beat: None,
+            extended_until: None,
+            requests: 0,
+            stopped_since: None,
+            warned: false,
+            held: false,
+            leaving: None,
+            replaces,
+        }
+    }
+
+    /// What a look has found. A beat since the last one takes back what its silence had led to.
+    pub(crate) fn observe(&mut self, reading: SlotReading) {
+        if reading.beat != self.beat {
+            self.warned = false;
+            self.held = false;
+        }
+        self.beat = reading.beat;
+        self.extended_until = reading.extended_until;
+        self.requests = reading.requests;
+    }
+
+    /// What it is judged by, if it is ready and was not asked to end: other times have budgets of their own.
+    pub(crate) const fn vitals(&self) -> Option<Vitals> {
+        match (self.phase, self.leaving) {
+            (Phase::Ready { since }, None) => Some(Vitals {
+                ready_since: since,
+                beat: self.beat,
+                stopped_since: self.stopped_since,
+                extended_until: self.extended_until,
+            }),
+            (Phase::Ready { .. }, Some(_)) | (Phase::Booting, _) => None,
+        }
+    }
+
+    pub(crate) const fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready { .. })
+    }
+}

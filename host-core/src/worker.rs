@@ -1,0 +1,412 @@
+//! What a worker's body holds: its listeners, its signs of life, and whether it is still wanted.
+
+use crate::app::ListenerError;
+use crate::driver::NamedListener;
+use crate::error::Result;
+use crate::fleet::beat::Pace;
+use crate::fleet::config::FleetConfig;
+use crate::fleet::message::{FromHost, FromWorker, LENGTH_MAX};
+use crate::id::WorkerId;
+use crate::io::Stream;
+use crate::io::registry::Socket;
+use crate::sys::{Errno, Handle, Interest, Pid, PollEvent, Sys};
+use crate::time::{Duration, Instant};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// A forked worker, as its own body sees it.
+///
+/// The body is plain blocking code. It shows that it is alive by calling [`wanted`](Self::wanted), and by
+/// waiting in [`accept`](Self::accept) or in a stream's read or write; a body that does neither for longer
+/// than the fleet's heartbeat timeout is killed and replaced.
+///
+/// ```
+/// use host_core::{App, Fleet, Result, Worker};
+/// use std::io::Write;
+///
+/// fn serve(worker: &mut Worker) -> Result {
+///     while let Some(mut client) = worker.accept("greet")? {
+///         let _gone = client.write_all(b"hello\n");
+///     }
+///     Ok(()) // the graceful epilogue goes here
+/// }
+///
+/// let app = App::new("greeter")
+///     .listen("greet", "127.0.0.1:7000")
+///     .fleet(Fleet::new("greeters").workers(4).run(serve));
+/// assert!(app.check().is_ok());
+/// ```
+pub struct Worker {
+    pub(crate) link: Rc<Link>,
+    listeners: Rc<[NamedListener]>,
+    /// Which listener is watched.
+    watched: Option<usize>,
+    events: Vec<PollEvent>,
+}
+
+/// A worker's side of what it shares with its host.
+pub(crate) struct Link {
+    pub(crate) sys: Rc<dyn Sys>,
+    pub(crate) id: WorkerId,
+    pub(crate) config: Rc<FleetConfig>,
+    pub(crate) channel: Handle,
+    pub(crate) quit: Handle,
+    /// After so many requests it asks to be replaced.
+    requests_max: Option<u64>,
+    accepted: Cell<u64>,
+    done: Cell<u64>,
+    ready_told: Cell<bool>,
+    enough_told: Cell<bool>,
+    extended: Cell<bool>,
+    host_gone: Cell<bool>,
+}
+
+/// Poller keys of a worker that waits by itself.
+const QUIT: u64 = 0;
+const CHANNEL: u64 = 1;
+const LISTENER: u64 = 2;
+
+/// How long a worker rests after descriptors or memory ran out at an accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many messages are read at once: a host that floods its worker must not keep it from working.
+const MESSAGES_MAX: u32 = 16;
+
+impl Worker {
+    pub(crate) fn new(link: Rc<Link>, listeners: Rc<[NamedListener]>) -> Self {
+        Self { link, listeners, watched: None, events: Vec::new() }
+    }
+
+    /// Whether the host still wants this worker: false once it was asked to quit (QUIT, or a host that died
+    /// and lets its workers drain).
+    ///
+    /// It is also the sign of life, and costs nanoseconds: no system call. The first call tells the host
+    /// that this worker is ready.
+    #[inline]
+    pub fn wanted(&self) -> bool {
+        self.link.wanted()
+    }
+
+    /// The next connection to the listener `name`, waiting for it. `None` when the worker is not wanted any more.
+    ///
+    /// A connection that was aborted before it could be accepted is passed over. While descriptors or memory
+    /// are short the worker rests for 100 ms at a time, and the connections stay in the queue for its siblings.
+    ///
+    /// # Errors
+    /// If there is no such listener; what accept4(2) answers beside the above.
+    pub fn accept(&mut self, name: &str) -> Result<Option<Stream>> {
+        let Some(index) = self.listeners.iter().position(|listener| listener.name == name) else {
+            let known = self.listeners.iter().map(|listener| listener.name.clone()).collect();
+            return Err(ListenerError::Unknown { name: name.into(), known }.into());
+        };
+        let listener = self.listeners[index].handle;
+        loop {
+            if !self.wanted() {
+                return Ok(None);
+            }
+            let link = &self.link;
+            match link.sys.accept(listener) {
+                Ok((handle, _)) => {
+                    link.accepted();
+                    let patience = link.config.io_timeout;
+                    let socket = Socket::alone(Rc::clone(&link.sys), handle, patience, Some(Rc::clone(link)));
+                    return Ok(Some(Stream::new(socket)));
+                }
+                Err(Errno::AGAIN) => self.wait_for(index)?,
+                Err(errno) if errno.is_shortage() => link.rest(ACCEPT_PAUSE)?,
+                Err(errno) if errno.is_lost_connection() || errno == Errno::INTR => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Waits until the listener has a connection, or there is something to hear.
+    fn wait_for(&mut self, listener: usize) -> Result<(), Errno> {
+        self.watch(listener)?;
+        let link = &self.link;
+        link.sys.pulse(Pace::Waiting);
+        let answer = link.sys.poll_wait(&mut self.events, link.wake_at());
+        link.sys.pulse(Pace::Busy);
+        match answer {
+            Ok(()) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        if self.events.iter().any(|event| event.key == CHANNEL) {
+            // Whatever it says, the next step is to look at the listener.
+            let _ = link.hear();
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, listener: usize) -> Result<(), Errno> {
+        let sys = &self.link.sys;
+        match self.watched {
+            Some(watched) if watched == listener => return Ok(()),
+            Some(watched) => sys.poll_delete(self.listeners[watched].handle)?,
+            None => {
+                sys.poll_add(self.link.quit, QUIT, Interest::READ)?;
+                sys.poll_add(self.link.channel, CHANNEL, Interest::READ)?;
+            }
+        }
+        self.watched = None;
+        sys.poll_add_shared(self.listeners[listener].handle, LISTENER)?;
+        self.watched = Some(listener);
+        Ok(())
+    }
+
+    /// Where the listener `name` is bound.
+    pub fn listener_address(&self, name: &str) -> Option<SocketAddr> {
+        self.listeners.iter().find(|listener| listener.name == name).map(|listener| listener.address)
+    }
+
+    /// Connects to `address`, as a client, waiting at most the fleet's `io_timeout`.
+    ///
+    /// # Errors
+    /// What connect(2) answers; [`Errno::TIMEDOUT`]; [`Errno::CANCELED`] if this worker is asked to quit.
+    pub fn connect_to(&self, address: SocketAddr) -> Result<Stream, Errno> {
+        let link = &self.link;
+        let handle = link.sys.connect(address)?;
+        let patience = link.config.io_timeout;
+        let stream =
+            Stream::new(Socket::alone(Rc::clone(&link.sys), handle, patience, Some(Rc::clone(link))));
+        stream.wait_connected()?;
+        Ok(stream)
+    }
+
+    /// Waits for `duration`, or until the worker is not wanted any more; whether it still is. It counts as alive.
+    pub fn pause(&self, duration: Duration) -> bool {
+        // Nothing can fail but the wait itself, and then it was short.
+        let _ = self.link.rest(duration);
+        self.wanted()
+    }
+
+    /// Asks to be let alone for `duration`, for one long piece of work without signs of life. The next
+    /// [`wanted`](Self::wanted) takes it back. The host tells of it.
+    pub fn extend(&self, duration: Duration) {
+        self.link.extend(duration);
+    }
+
+    /// Counts one request, for the fleet's `requests_max`. A body that never calls it is counted by the
+    /// connections that it accepts.
+    pub fn request_done(&self) {
+        self.link.request_done();
+    }
+
+    /// Who this worker is.
+    pub fn id(&self) -> WorkerId {
+        self.link.id
+    }
+
+    /// The name of its fleet.
+    pub fn fleet(&self) -> &str {
+        &self.link.config.name
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> Pid {
+        self.link.sys.pid()
+    }
+
+    /// The moment, on the monotonic clock.
+    pub fn now(&self) -> Instant {
+        self.link.sys.now()
+    }
+
+    /// 64 random bits that a simulated run gives again.
+    pub fn random(&self) -> u64 {
+        self.link.sys.random()
+    }
+
+    /// Declares that what comes next computes for `duration`. Costs nothing on a real kernel; a simulated run,
+    /// which cannot see code compute, lets that much time go by.
+    pub fn work(&self, duration: Duration) {
+        self.link.sys.work(duration);
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("fleet", &self.fleet()).field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(crate) fn new(
+        sys: Rc<dyn Sys>,
+        id: WorkerId,
+        config: Rc<FleetConfig>,
+        channel: Handle,
+    ) -> Result<Rc<Self>, Errno> {
+        let quit = sys.quit_handle()?;
+        let requests_max = config.requests_max.map(|requests| {
+            let most = requests.saturating_mul(u64::from(config.requests_jitter_percent)) / 100;
+            requests.saturating_add(crate::random::Random::new(sys.random()).below(most.saturating_add(1)))
+        });
+        Ok(Rc::new(Self {
+            sys,
+            id,
+            config,
+            channel,
+            quit,
+            requests_max,
+            accepted: Cell::new(0),
+            done: Cell::new(0),
+            ready_told: Cell::new(false),
+            enough_told: Cell::new(false),
+            extended: Cell::new(false),
+            host_gone: Cell::new(false),
+        }))
+    }
+
+    #[inline]
+    fn wanted(&self) -> bool {
+        if !self.ready_told.get() {
+            self.tell_ready();
+        }
+        self.sys.pulse(Pace::Busy);
+        if self.extended.get() {
+            self.end_extension();
+        }
+        !self.sys.quit_asked() && !self.host_gone.get()
+    }
+
+    /// Whether it was asked to quit, or its host is gone.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.sys.quit_asked() && !self.host_gone.get()
+    }
+
+    /// Tells the host, once, that this worker can serve.
+    pub(crate) fn tell_ready(&self) {
+        if !self.ready_told.replace(true) {
+            // Before the host can hear of it: it judges from the first beat on.
+            self.sys.pulse(Pace::Busy);
+            self.tell(FromWorker::Ready);
+        }
+    }
+
+    /// A message to the host. It holds some hundred, and a worker sends a handful; a host that is gone reads none.
+    fn tell(&self, message: FromWorker) {
+        loop {
+            match self.sys.write(self.channel, &message.encode()) {
+                Err(Errno::INTR) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads what the host says; whether it says to look at the listeners. Its end is that of the host.
+    pub(crate) fn hear(&self) -> bool {
+        let mut look = false;
+        let mut packet = [0; LENGTH_MAX];
+        for _ in 0..MESSAGES_MAX {
+            match self.sys.read(self.channel, &mut packet) {
+                Ok(0) => {
+                    self.host_gone.set(true);
+                    // It would be reported for ever.
+                    let _ = self.sys.poll_delete(self.channel);
+                    break;
+                }
+                Ok(length) => match FromHost::decode(&packet[..length]) {
+                    Ok(FromHost::Look) => look = true,
+                    // A host of another version; nothing that this one knows how to obey.
+                    Err(_) => {}
+                },
+                // Read on: what was sent before the end is still there (SEQPACKET).
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                Err(_) => break,
+            }
+        }
+        look
+    }
+
+    /// When a wait is cut short to beat.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.config.idle_beats.then(|| self.sys.now() + self.config.heartbeat_timeout / 2)
+    }
+
+    /// Waits for a socket: alive all the while. Between messages the wait ends when the worker is asked to quit;
+    /// within one it goes on for a while.
+    pub(crate) fn wait(
+        &self,
+        handle: Handle,
+        interest: Interest,
+        deadline: Instant,
+        within_message: bool,
+    ) -> Result<(), Errno> {
+        self.sys.pulse(Pace::Waiting);
+        let answer = self.wait_alive(handle, interest, deadline, within_message);
+        self.sys.pulse(Pace::Busy);
+        answer
+    }
+
+    fn wait_alive(
+        &self,
+        handle: Handle,
+        interest: Interest,
+        mut deadline: Instant,
+        within_message: bool,
+    ) -> Result<(), Errno> {
+        let mut patient = false;
+        loop {
+            let until = self.wake_at().map_or(deadline, |wake_at| wake_at.min(deadline));
+            let answer = if patient {
+                self.sys.wait(handle, interest, Some(until))
+            } else {
+                self.sys.wait_or_quit(handle, interest, Some(until))
+            };
+            match answer {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(Errno::TIMEDOUT) if until < deadline => self.sys.pulse(Pace::Waiting),
+                Err(Errno::CANCELED) if within_message && !patient => {
+                    patient = true;
+                    deadline = deadline.min(self.sys.now() + self.config.quit_patience);
+                }
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Waits for `duration`, or until the worker is asked to quit: alive all the while.
+    fn rest(&self, duration: Duration) -> Result<(), Errno> {
+        let deadline = self.sys.now() + duration;
+        match self.wait(self.quit, Interest::READ, deadline, false) {
+            Ok(()) | Err(Errno::TIMEDOUT | Errno::CANCELED) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn extend(&self, duration: Duration) {
+        self.sys.slot_extend(self.sys.now() + duration);
+        self.extended.set(true);
+        self.tell(FromWorker::Extended);
+    }
+
+    fn end_extension(&self) {
+        self.extended.set(false);
+        self.sys.slot_extend(Instant::ZERO);
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn accepted(&self) {
+        self.accepted.set(self.accepted.get() + 1);
+        self.publish();
+    }
+
+    /// A request was served.
+    pub(crate) fn request_done(&self) {
+        self.done.set(self.done.get() + 1);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let served = if self.done.get() > 0 { self.done.get() } else { self.accepted.get() };
+        self.sys.slot_count(served);
+        if self.requests_max.is_some_and(|most| served >= most) && !self.enough_told.replace(true) {
+            self.tell(FromWorker::ServedEnough);
+        }
+    }
+}
