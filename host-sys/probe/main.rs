@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test: an error is a failure, and a panic is how to say so")]
 #![allow(clippy::print_stdout, reason = "how the probe speaks to its test")]
 
+mod family;
+
 use host_core::app::error;
 use host_core::id::ServiceId;
 use host_core::service::kick::{Callback, Site};
@@ -29,7 +31,9 @@ const HUNG: Site = Site::In(ServiceId::new(1), Callback::Receive);
 fn main() -> ExitCode {
     // A test that is killed must not leave behind a process that computes for ever.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
-    lower(Resource::Cpu, PROCESSOR_SECONDS_MAX);
+    // Both limits, for at the first it could block the signal. Its children inherit them.
+    let processor = Some(PROCESSOR_SECONDS_MAX);
+    setrlimit(Resource::Cpu, Rlimit { current: processor, maximum: processor }).unwrap();
     let role = std::env::args().nth(1).expect("a role as the only argument");
     match role.as_str() {
         "fresh" => fresh(),
@@ -57,6 +61,33 @@ fn main() -> ExitCode {
         "wrong-host" => return host_sys::main(host(Role::Idle).backlog(0)),
         "host-that-hangs-in-stop" => return host_sys::main(host(Role::HangsInStop)),
         "hung-in-its-turns" => return by_turns(Role::HangsInConnect),
+        "children-that-end" => family::children_that_end(),
+        "child-that-ended-is-reaped-once" => family::child_that_ended_is_reaped_once(),
+        "child-that-leaves-a-core" => family::child_that_leaves_a_core(),
+        "aborting" => std::process::abort(),
+        "chld-ignored" => family::chld_ignored(),
+        "news-of-stops" => family::news_of_stops(),
+        "strangers" => family::strangers(),
+        "two-threads" => family::two_threads(),
+        "no-room-for-a-pidfd" => family::no_room_for_a_pidfd(),
+        "partial-line" => family::partial_line(),
+        "panicking-child" => family::panicking_child(),
+        "poller-beside-children" => family::poller_beside_children(),
+        "descriptors-of-a-child" => family::descriptors_of_a_child(),
+        "signals-of-a-child" => family::signals_of_a_child(),
+        "told-to-stop" => family::told_to_stop(),
+        "asked-to-quit" => family::asked_to_quit(),
+        "leaves-children-that-spin" => family::leaves_children_that_spin(),
+        "leaves-children-that-quit" => family::leaves_children_that_quit(),
+        "leaves-children-that-do-not-quit" => family::leaves_children_that_do_not_quit(),
+        "dies-at-once" => family::dies_at_once(),
+        "titled" => family::titled(),
+        "slots" => family::slots(),
+        "pulses" => family::pulses(),
+        "shared-listener" => family::shared_listener(),
+        "exclusive-while-it-reads" => family::exclusive_while_it_reads(),
+        "bound-to-one-processor" => family::bound_to_one_processor(),
+        "signals-of-a-terminal" => family::signals_of_a_terminal(),
         other => panic!("no role `{other}`"),
     }
     ExitCode::SUCCESS
@@ -317,7 +348,7 @@ fn hang() -> ! {
     }
 }
 
-fn in_a_while(sys: &Linux) -> Instant {
+fn in_a_while(sys: &dyn Sys) -> Instant {
     sys.now() + Duration::from_secs(60)
 }
 

@@ -1,7 +1,7 @@
 //! The clocks of the kernel.
 
-use host_core::time::{Instant, WallTime};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use host_core::time::{Duration, Instant, WallTime};
+use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -10,6 +10,21 @@ pub(crate) fn now() -> Instant {
     let time = clock_gettime(ClockId::Monotonic);
     // Neither part is ever negative: the clock starts at zero when the machine does.
     Instant::from_nanos(time.tv_sec as u64 * NANOS_PER_SECOND + time.tv_nsec as u64)
+}
+
+/// How far CLOCK_MONOTONIC_COARSE is behind while the kernel's ticks come in time: up to two of them. One
+/// has passed since it was set, and it is set in whole ticks, to the end of the last (measured: 2.6 to
+/// 7 ms, with ticks of 4 ms).
+pub(crate) fn lag() -> Duration {
+    let tick = clock_getres(ClockId::MonotonicCoarse);
+    Duration::new(tick.tv_sec as u64, tick.tv_nsec as u32) * 2
+}
+
+/// A moment that is now or up to `lag` later, for a fifth of the price of [`now`].
+#[inline]
+pub(crate) fn about_now(lag: Duration) -> Instant {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    Instant::from_nanos(time.tv_sec as u64 * NANOS_PER_SECOND + time.tv_nsec as u64) + lag
 }
 
 /// CLOCK_REALTIME.
@@ -28,7 +43,6 @@ pub(crate) fn until(deadline: Instant) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host_core::time::Duration;
 
     #[test]
     fn a_timeout_is_exact_to_the_nanosecond_and_never_negative() {

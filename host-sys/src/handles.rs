@@ -24,8 +24,17 @@ struct Seat {
 pub(crate) struct Open {
     /// The descriptor, closed when this is dropped.
     pub(crate) fd: OwnedFd,
-    /// What its owner wants to be told of it, if it is registered in the poller.
-    pub(crate) watched: Option<Interest>,
+    /// How it is registered in the poller, if it is.
+    pub(crate) watched: Option<Watch>,
+}
+
+/// A registration in the poller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// What its owner wants to be told.
+    pub(crate) interest: Interest,
+    /// Whether other processes watch it as well, and one of them is to be woken rather than all.
+    pub(crate) shared: bool,
 }
 
 impl Handles {
@@ -72,14 +81,45 @@ impl Handles {
     pub(crate) fn remove(&mut self, handle: Handle) -> Option<Open> {
         let (index, generation) = parts(handle);
         let seat = self.seats.get_mut(index).filter(|seat| seat.generation == generation)?;
-        let open = seat.open.take()?;
-        // A seat whose generations are used up stays empty for ever: 12 bytes lost after four thousand
-        // million sockets, and no old handle ever names a new one.
-        if let Some(next) = generation.checked_add(1) {
-            seat.generation = next;
+        let open = seat.vacate()?;
+        if seat.is_of_use() {
             self.free.push(index as u32);
         }
         Some(open)
+    }
+
+    /// Closes all but those in `keep`, which keep their names and are registered nowhere: for a child,
+    /// whose poller is another one. Nobody is asked to take out what was registered, since the set that
+    /// it was registered in still serves the parent.
+    pub(crate) fn keep_only(&mut self, keep: &[Handle]) {
+        for (index, seat) in (0..).zip(&mut self.seats) {
+            let kept = keep.contains(&name(index, seat.generation));
+            match &mut seat.open {
+                Some(open) if kept => open.watched = None,
+                Some(_) => {
+                    drop(seat.vacate());
+                    if seat.is_of_use() {
+                        self.free.push(index);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+impl Seat {
+    /// Ends the generation that sits here, if one does.
+    fn vacate(&mut self) -> Option<Open> {
+        let open = self.open.take()?;
+        self.generation = self.generation.wrapping_add(1);
+        Some(open)
+    }
+
+    /// A seat whose generations are used up stays empty for ever: 12 bytes lost after four thousand
+    /// million sockets, and no old handle ever names a new one.
+    fn is_of_use(&self) -> bool {
+        self.generation != 0
     }
 }
 
@@ -96,6 +136,32 @@ fn parts(handle: Handle) -> (usize, u32) {
 mod tests {
     use super::*;
     use rustix::fd::{AsFd as _, AsRawFd as _};
+
+    #[test]
+    fn what_is_kept_keeps_its_name_and_loses_its_registration_and_the_rest_is_closed() {
+        let mut handles = Handles::default();
+        let names: Vec<_> = (0..4).map(|_| handles.insert(fd())).collect();
+        assert!(handles.remove(names[0]).is_some());
+        let young = handles.insert(fd());
+        for name in [young, names[1], names[2]] {
+            handles.get_mut(name).unwrap().watched = Some(Watch { interest: Interest::READ, shared: true });
+        }
+        let numbers = [young, names[2]].map(|name| handles.get(name).unwrap().fd.as_raw_fd());
+
+        // A name from before and one that was never given out keep nothing.
+        handles.keep_only(&[young, names[0], names[2], Handle::from_raw(99)]);
+        for (name, number) in [young, names[2]].into_iter().zip(numbers) {
+            let open = handles.get(name).unwrap();
+            assert_eq!(open.fd.as_raw_fd(), number);
+            assert_eq!(open.watched, None);
+        }
+        for closed in [names[0], names[1], names[3]] {
+            assert_eq!(handles.get(closed).err(), Some(Errno::BADF));
+        }
+        let next = [handles.insert(fd()), handles.insert(fd())];
+        assert!(next.iter().all(|name| ![young, names[0], names[1], names[2], names[3]].contains(name)));
+        assert_eq!(handles.seats.len(), 4, "the seats that were left are used again");
+    }
 
     fn fd() -> OwnedFd {
         std::io::stderr().as_fd().try_clone_to_owned().unwrap()

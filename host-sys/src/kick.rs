@@ -52,7 +52,7 @@ impl Kick {
         store(clock::now(), Site::Loop);
         THRESHOLD.store(u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
         if let Err(errno) = signals.catch_kick() {
-            self.release();
+            let_go();
             return Err(errno);
         }
         self.held.set(true);
@@ -88,14 +88,15 @@ impl Kick {
         }
         signals.restore();
         if held {
-            self.release();
+            let_go();
         }
     }
+}
 
-    fn release(&self) {
-        THRESHOLD.store(u64::MAX, Ordering::Release);
-        HELD.store(false, Ordering::Release);
-    }
+/// Makes this process one whose kick nobody holds: a child is born with the copy of a host that does.
+pub(crate) fn let_go() {
+    THRESHOLD.store(u64::MAX, Ordering::Release);
+    HELD.store(false, Ordering::Release);
 }
 
 /// The moment first, then the site; [`judge`] loads them the other way round.

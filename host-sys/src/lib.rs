@@ -1,11 +1,20 @@
 //! The real Linux kernel behind [`host_core::sys::Sys`], and the doors through which a program runs on it.
 //!
 //! What it is: one system call a method, thinly dressed. [`Linux`] keeps handles that never name a
-//! younger socket, a level-triggered epoll, the signals as a descriptor, and the USR1 kick that ends a
-//! host that hangs.
+//! younger socket, a level-triggered epoll, the signals as a descriptor, the USR1 kick that ends a
+//! host that hangs, and children: forked, watched by a pidfd, and read the heartbeat of in shared memory.
 //!
-//! What it is not: a place where anything is decided. Who is called next, what is tried again and when to
-//! stop is up to [`host_core`]; nothing here loops over services. It needs Linux 5.11 (epoll_pwait2).
+//! What it is not: a place where anything is decided. Who is called next, what is tried again, when to stop
+//! and which child is replaced is up to [`host_core`]; nothing here loops over services or workers. It needs
+//! Linux 5.11 (epoll_pwait2).
+//!
+//! A child is a copy of its parent, and the one call that is not thin is the one that makes it,
+//! [`Processes::fork`](host_core::sys::Processes::fork). The parent has one thread, since a lock that another
+//! held would stay locked in the child for ever. The child never returns from that call and drops nothing
+//! that it was born with; it closes what its parent's system had open and was not to be kept, without a
+//! word to the poller, whose set both hold; and it gets a system of its own, in which the handles that were
+//! kept have their old names. What else it was born with (files that user code opened, the state of a random
+//! number generator, privileges) is left as it is.
 //!
 //! A program in full:
 //!
@@ -16,14 +25,19 @@
 //! }
 //! ```
 
+mod birth;
 mod clock;
 mod handles;
 mod kick;
 mod linux;
 mod poller;
+mod process;
+mod processors;
 mod raw;
 mod signals;
+mod slots;
 mod socket;
+mod title;
 
 pub use linux::Linux;
 

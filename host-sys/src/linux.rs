@@ -3,9 +3,12 @@
 use crate::handles::Handles;
 use crate::kick::Kick;
 use crate::poller::{self, Poller};
+use crate::process::Children;
 use crate::signals::{self, Signals};
+use crate::slots::Slots;
 use crate::{clock, socket};
 use host_core::error::ServiceError;
+use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
@@ -22,18 +25,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// Under which name the log facade is told.
-const TARGET: &str = "host";
+pub(crate) const TARGET: &str = "host";
 
 /// The Linux kernel, as one host sees it.
 ///
-/// Dropping it closes what is still open and gives back the signals that were taken.
+/// Dropping it closes what is still open and gives back the signals that were taken. Children that are
+/// left stay as they are: nobody is told how they end.
 ///
 /// It stays in its thread, whose signal mask it changes.
 pub struct Linux {
-    handles: RefCell<Handles>,
-    poller: Poller,
-    signals: Signals,
+    pub(crate) handles: RefCell<Handles>,
+    pub(crate) poller: Poller,
+    pub(crate) signals: Signals,
     kick: Kick,
+    pub(crate) children: Children,
+    pub(crate) slots: Slots,
+    /// Readable once this worker was asked to quit; none in a process that is no worker.
+    pub(crate) bell: Option<Handle>,
     stays_in_its_thread: PhantomData<Rc<()>>,
 }
 
@@ -43,18 +51,35 @@ impl Linux {
     /// # Errors
     /// Whatever epoll_create1(2) answers.
     pub fn new() -> Result<Self, Errno> {
-        Ok(Self {
-            handles: RefCell::default(),
-            poller: Poller::new().map_err(errno)?,
+        let poller = Poller::new().map_err(errno)?;
+        Ok(Self::of_parts(Handles::default(), poller, Slots::default(), None))
+    }
+
+    /// The system that a worker is born with.
+    pub(crate) fn of_worker(handles: Handles, poller: Poller, slots: Slots, bell: Handle) -> Self {
+        Self::of_parts(handles, poller, slots, Some(bell))
+    }
+
+    fn of_parts(handles: Handles, poller: Poller, slots: Slots, bell: Option<Handle>) -> Self {
+        Self {
+            handles: RefCell::new(handles),
+            poller,
             signals: Signals::default(),
             kick: Kick::default(),
+            children: Children::default(),
+            slots,
+            bell,
             stays_in_its_thread: PhantomData,
-        })
+        }
     }
 
     /// One look-up, one system call.
     #[inline]
-    fn with<T>(&self, handle: Handle, call: impl FnOnce(BorrowedFd<'_>) -> Answer<T>) -> Result<T, Errno> {
+    pub(crate) fn with<T>(
+        &self,
+        handle: Handle,
+        call: impl FnOnce(BorrowedFd<'_>) -> Answer<T>,
+    ) -> Result<T, Errno> {
         let handles = self.handles.borrow();
         handles.get(handle).and_then(|open| call(open.fd.as_fd())).map_err(errno)
     }
@@ -69,6 +94,8 @@ impl std::fmt::Debug for Linux {
         f.debug_struct("Linux")
             .field("handles", &self.handles)
             .field("kick", &self.kick)
+            .field("children", &self.children)
+            .field("slots", &self.slots)
             .finish_non_exhaustive()
     }
 }
@@ -143,6 +170,10 @@ impl Sys for Linux {
     }
 
     fn close(&self, handle: Handle) {
+        // A signal handler writes to it, by a number that must not become another's.
+        if self.bell == Some(handle) {
+            return;
+        }
         let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
         // Usually done by the caller. Were it forgotten while another process holds the description, the
         // poller would report for ever what nobody can take out any more.
@@ -154,6 +185,11 @@ impl Sys for Linux {
     fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
         let mut handles = self.handles.borrow_mut();
         handles.get_mut(handle).and_then(|open| self.poller.add(open, key, interest)).map_err(errno)
+    }
+
+    fn poll_add_shared(&self, handle: Handle, key: u64) -> Result<(), Errno> {
+        let mut handles = self.handles.borrow_mut();
+        handles.get_mut(handle).and_then(|open| self.poller.add_shared(open, key)).map_err(errno)
     }
 
     fn poll_modify(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
@@ -206,6 +242,8 @@ impl Sys for Linux {
     #[inline]
     fn beat(&self, at: Instant, site: Site) {
         self.kick.beat(at, site);
+        let pace = if site == Site::Waiting { Pace::Waiting } else { Pace::Busy };
+        self.slots.beat(Beat { at, pace });
     }
 
     fn run_user(&self, code: &mut dyn FnMut()) -> Result<(), Panic> {
@@ -234,12 +272,12 @@ impl Sys for Linux {
 }
 
 /// The same number under the seam's own type.
-fn errno(errno: rustix::io::Errno) -> Errno {
+pub(crate) fn errno(errno: rustix::io::Errno) -> Errno {
     Errno::from_raw(errno.raw_os_error())
 }
 
 /// What a panic said.
-fn said(payload: Box<dyn Any + Send>) -> String {
+pub(crate) fn said(payload: Box<dyn Any + Send>) -> String {
     match payload.downcast::<&str>() {
         Ok(message) => (*message).into(),
         Err(payload) => match payload.downcast::<String>() {

@@ -1,18 +1,27 @@
 //! All unsafe code of this crate.
 //!
-//! It must exist because two things have no safe interface anywhere: signals as such (rustix has no
-//! masks, dispositions and signalfd, since a libc keeps some signals for itself), and what a signal
-//! handler may do (leave errno as it was, end the process at once).
+//! It must exist because some things have no safe interface anywhere: signals as such (rustix has no
+//! masks, dispositions and signalfd, since a libc keeps some signals for itself), what a signal handler
+//! may do (leave errno as it was, end the process at once), making a process, memory that processes
+//! share, and the place where the kernel looks for a process's title.
 //!
 //! # Safety
 //!
-//! Each function here is safe to call with any arguments: it takes signals of [`Signal`], never a
-//! number, and hands descriptors over as [`OwnedFd`]. The one handler that can be installed is the one
-//! below.
+//! Each function here and below is safe to call with any arguments: it takes signals of [`Signal`], never
+//! a number, and hands descriptors over as [`OwnedFd`]. The handlers that can be installed are those
+//! below, and none does what is not async-signal-safe.
 
 #![allow(unsafe_code, reason = "the one room for it; the lines above say why it must exist")]
 
-use crate::kick;
+mod arguments;
+mod memory;
+mod process;
+
+pub(crate) use arguments::overwrite_arguments;
+pub(crate) use memory::Shared;
+pub(crate) use process::{Stop, alarm_once, fork, next_ended, next_stop, ring, ring_at_quit};
+
+use crate::{birth, kick};
 use host_core::sys::Signal;
 use rustix::fd::{FromRawFd as _, OwnedFd};
 use rustix::io::{Errno, Result};
@@ -24,7 +33,7 @@ use std::ptr;
 pub(crate) struct Disposition(libc::sigaction);
 
 impl Disposition {
-    /// What the kernel does by itself: all signals that the host takes end the process.
+    /// What the kernel does by itself (signal(7)).
     pub(crate) fn default_action() -> Self {
         Self::handled_by(libc::SIG_DFL, 0)
     }
@@ -34,6 +43,27 @@ impl Disposition {
         // On the alternate stack, for user code that hangs may have used up its own; system calls of user
         // code go on afterwards (SA_RESTART), except those that never do (epoll_wait(2): signal(7)).
         Self::handled_by(on_kick as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
+    }
+
+    /// Nothing.
+    pub(crate) fn ignored() -> Self {
+        Self::handled_by(libc::SIG_IGN, 0)
+    }
+
+    /// End the process at once, with status 0, whatever it does.
+    pub(crate) fn exit() -> Self {
+        Self::handled_by(on_exit as *const () as libc::sighandler_t, libc::SA_ONSTACK)
+    }
+
+    /// Be remembered as the wish that this worker quits.
+    pub(crate) fn quit() -> Self {
+        // System calls of user code go on afterwards, as with the kick.
+        Self::handled_by(on_quit as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
+    }
+
+    /// Whether the kernel reaps children itself where CHLD does this (waitpid(2), notes).
+    pub(crate) fn discards_children(&self) -> bool {
+        self.0.sa_sigaction == libc::SIG_IGN || self.0.sa_flags & libc::SA_NOCLDWAIT != 0
     }
 
     /// What `signal` does at present.
@@ -47,8 +77,8 @@ impl Disposition {
 
     /// Makes `signal` do this from here on.
     pub(crate) fn install(&self, signal: Signal) -> Result<()> {
-        // SAFETY: `self.0` is the default, the handler below, or what `of` got from the kernel: each was
-        // or may be in force. The handler does nothing that is not async-signal-safe.
+        // SAFETY: `self.0` is the default, one of the handlers below, or what `of` got from the kernel: each was
+        // or may be in force. The handlers do nothing that is not async-signal-safe.
         check(unsafe { libc::sigaction(number(signal), &self.0, ptr::null_mut()) })?;
         Ok(())
     }
@@ -65,13 +95,74 @@ impl Disposition {
 
 /// Runs inside the kick signal, anywhere in the program.
 extern "C" fn on_kick(_: c_int) {
+    leaving_errno(kick::judge);
+}
+
+/// Runs inside the signals that ask a worker to quit.
+extern "C" fn on_quit(_: c_int) {
+    leaving_errno(birth::asked_to_quit);
+}
+
+/// Runs inside the signals that end a worker.
+extern "C" fn on_exit(_: c_int) {
+    exit_at_once(0)
+}
+
+fn leaving_errno(handle: impl FnOnce()) {
     // SAFETY: the address of this thread's errno, which lives as long as the thread.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above; nobody else writes it while its own thread is here.
     let before = unsafe { errno.read() };
-    kick::judge();
+    handle();
     // SAFETY: as above. The interrupted code may be just about to look at it.
     unsafe { errno.write(before) };
+}
+
+/// Makes every signal do what the kernel does by itself.
+pub(crate) fn reset_dispositions() {
+    let action = Disposition::default_action().0;
+    // Between the two ranges are those that the libc keeps for itself (signal(7), NPTL).
+    for number in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+        // SAFETY: `action` is the default, which no signal lacks; KILL and STOP are refused, and have it.
+        unsafe { libc::sigaction(number, &action, ptr::null_mut()) };
+    }
+}
+
+/// Makes a write into a connection that ended an error, and nothing more (EPIPE).
+pub(crate) fn ignore_broken_pipes() -> Result<()> {
+    // SAFETY: to be ignored is something that any signal but KILL and STOP may be.
+    check(unsafe { libc::sigaction(libc::SIGPIPE, &Disposition::ignored().0, ptr::null_mut()) })?;
+    Ok(())
+}
+
+/// While this lives, the calling thread blocks all signals that can be blocked.
+pub(crate) struct AllBlocked(libc::sigset_t);
+
+impl AllBlocked {
+    pub(crate) fn new() -> Self {
+        let mut all = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: `all` is writable and of the right type.
+        unsafe { libc::sigfillset(all.as_mut_ptr()) };
+        // SAFETY: sigfillset has initialised `all`, and `before` is writable and of the right type. It fails
+        // only for a wrong first argument, so it has written `before`.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+        // SAFETY: as above.
+        Self(unsafe { before.assume_init() })
+    }
+}
+
+impl Drop for AllBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the mask that the kernel gave; the old one is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, ptr::null_mut()) };
+    }
+}
+
+/// Makes the calling thread block no signal at all. What is pending strikes now.
+pub(crate) fn unblock_all() {
+    // SAFETY: `set_of` gives an initialised signal set; the old mask is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &set_of(&[]), ptr::null_mut()) };
 }
 
 /// Ends the process: no destructor, no exit handler, no lock (_exit(2)).

@@ -6,8 +6,11 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, Result};
 use std::cell::RefCell;
 
-/// The size of `struct signalfd_siginfo` (signalfd(2)); its first four bytes are the number.
+/// The size of `struct signalfd_siginfo` (signalfd(2)).
 const SIGINFO_LENGTH: usize = 128;
+/// Where it has the number (`ssi_signo`) and the origin (`ssi_code`), of four bytes each.
+const NUMBER: usize = 0;
+const ORIGIN: usize = 8;
 
 /// The signals that one [`Linux`](crate::Linux) took over.
 #[derive(Default)]
@@ -29,8 +32,22 @@ impl Signals {
         // First, because it may fail: then nothing has changed.
         let fd = raw::signalfd(signals)?;
         self.remember(signals)?;
+        if signals.contains(&Signal::Chld) {
+            // Where it is ignored, the kernel sends none.
+            self.keep_children()?;
+        }
         raw::set_blocked(signals, true)?;
         Ok(fd)
+    }
+
+    /// Makes children that end wait for their parent. Whoever started this process may have ignored CHLD,
+    /// which survives exec: the kernel would reap them itself, and how they ended would be lost (K22).
+    pub(crate) fn keep_children(&self) -> Result<()> {
+        if Disposition::of(Signal::Chld)?.discards_children() {
+            self.remember(&[Signal::Chld])?;
+            Disposition::default_action().install(Signal::Chld)?;
+        }
+        Ok(())
     }
 
     /// Makes each of `signals` end this process at once.
@@ -75,10 +92,46 @@ impl Signals {
 
 /// Takes one pending signal from a descriptor that [`Signals::take`] gave.
 pub(crate) fn read(fd: BorrowedFd<'_>) -> Result<Signal> {
-    let mut info = [0; SIGINFO_LENGTH];
-    // A buffer for one, so that it takes one and leaves the rest pending.
-    let length = rustix::io::read(fd, &mut info)?;
-    let number = info[..length].first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
-    // Only a descriptor that is not one of signals answers anything else.
-    number.and_then(Signal::from_number).ok_or(Errno::INVAL)
+    loop {
+        let mut info = [0; SIGINFO_LENGTH];
+        // A buffer for one, so that it takes one and leaves the rest pending. The kernel writes all of it
+        // or fails; what is not a descriptor of signals may write less.
+        let length = rustix::io::read(fd, &mut info)?;
+        let number = word(&info[..length], NUMBER).ok_or(Errno::INVAL)?;
+        let signal = Signal::from_number(number).ok_or(Errno::INVAL)?;
+        let origin = word(&info[..length], ORIGIN).ok_or(Errno::INVAL)?;
+        if !is_about_the_window(signal, origin.cast_signed()) {
+            return Ok(signal);
+        }
+    }
+}
+
+/// Whether a terminal means its window, or who may use it, by a signal that means workers when a process
+/// sends it. What the kernel sends by itself has an origin above zero (sigaction(2), `si_code`).
+fn is_about_the_window(signal: Signal, origin: i32) -> bool {
+    matches!(signal, Signal::Ttin | Signal::Ttou | Signal::Winch) && origin > 0
+}
+
+fn word(info: &[u8], at: usize) -> Option<u32> {
+    info.get(at..)?.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_sends_is_about_its_window() {
+        // SI_KERNEL, SI_USER, SI_QUEUE, SI_TKILL.
+        for (origin, by_kernel) in [(0x80, true), (0, false), (-1, false), (-6, false)] {
+            for signal in Signal::ALL.iter().copied() {
+                let of_terminals = matches!(signal.name(), "TTIN" | "TTOU" | "WINCH");
+                assert_eq!(
+                    is_about_the_window(signal, origin),
+                    by_kernel && of_terminals,
+                    "{signal} {origin}"
+                );
+            }
+        }
+    }
 }

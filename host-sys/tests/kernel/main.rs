@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test: an error is a failure, and a panic is how to say so")]
 
 mod doors;
+mod family;
 mod poller;
 mod probe;
 mod process;

@@ -98,6 +98,42 @@ fn a_handle_without_interest_stays_registered_and_is_left_alone_even_if_it_ends(
 }
 
 #[test]
+fn what_is_shared_is_reported_and_changed_like_any_other() {
+    let sys = linux();
+    let (listener, address) = listener(&sys);
+    sys.poll_add_shared(listener, 1).unwrap();
+    assert_eq!(sys.poll_add_shared(listener, 2), Err(Errno::EXIST));
+    assert_eq!(sys.poll_add(listener, 2, Interest::READ), Err(Errno::EXIST));
+    assert_eq!(look(&sys), []);
+    let client = sys.connect(address).unwrap();
+    let event = |key, readiness| [PollEvent { key, readiness }];
+    assert_eq!(wait(&sys), event(1, READABLE));
+    assert_eq!(wait(&sys), event(1, READABLE), "again, until it is accepted");
+    for (key, interest) in [(2, Interest::READ), (3, BOTH), (4, Interest::READ)] {
+        sys.poll_modify(listener, key, interest).unwrap();
+        assert_eq!(look(&sys), event(key, READABLE));
+    }
+    for interest in [Interest::WRITE, Interest::NONE] {
+        sys.poll_modify(listener, 5, interest).unwrap();
+        assert_eq!(look(&sys), [], "{interest:?}");
+    }
+    sys.poll_modify(listener, 6, Interest::READ).unwrap();
+    assert_eq!(look(&sys), event(6, READABLE));
+    sys.poll_delete(listener).unwrap();
+    assert_eq!(look(&sys), []);
+    assert_eq!(sys.poll_delete(listener), Err(Errno::NOENT));
+    sys.close(client);
+
+    let (other, address) = crate::listener(&sys);
+    sys.poll_add_shared(other, 7).unwrap();
+    sys.close(other);
+    assert_eq!(sys.poll_add_shared(other, 7), Err(Errno::BADF));
+    let client = sys.connect(address).unwrap();
+    assert_eq!(look(&sys), [], "a closed one is taken out");
+    sys.close(client);
+}
+
+#[test]
 fn a_handle_is_registered_once_and_changed_or_taken_out_only_if_it_is() {
     let sys = linux();
     let (listener, address) = listener(&sys);

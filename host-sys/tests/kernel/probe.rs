@@ -2,12 +2,15 @@
 
 use crate::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_host-sys-probe");
 
 pub(crate) struct Probe {
     child: Child,
@@ -30,13 +33,27 @@ impl Probe {
 
     /// Starts a probe.
     pub(crate) fn start(role: &str) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_host-sys-probe"))
-            .arg(role)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(Command::new(PROGRAM).arg(role).stdin(Stdio::piped()))
+    }
+
+    /// Starts a probe in another directory.
+    pub(crate) fn start_in(directory: &Path, role: &str) -> Self {
+        Self::spawn(Command::new(PROGRAM).arg(role).current_dir(directory).stdin(Stdio::piped()))
+    }
+
+    /// Starts a probe whose standard input is something else.
+    pub(crate) fn start_on(stdin: OwnedFd, role: &str) -> Self {
+        Self::spawn(Command::new(PROGRAM).arg(role).stdin(stdin))
+    }
+
+    /// Starts a probe that ignores a signal, which only who execs it can arrange.
+    pub(crate) fn start_ignoring(signal: &str, role: &str) -> Self {
+        let option = format!("--ignore-signal={signal}");
+        Self::spawn(Command::new("env").args([&option, PROGRAM, role]).stdin(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Self { child }
     }
 
@@ -59,6 +76,20 @@ impl Probe {
                 return Some(String::from_utf8(line).unwrap());
             }
             line.push(byte[0]);
+        }
+    }
+
+    /// What else it says, or others to whom it has left its standard output, until all are gone.
+    pub(crate) fn rest(&mut self) -> String {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let mut rest = Vec::new();
+        loop {
+            assert!(readable(stdout.as_fd(), PATIENCE), "not gone yet");
+            let mut some = [0; 4096];
+            match stdout.read(&mut some).unwrap() {
+                0 => return String::from_utf8(rest).unwrap(),
+                length => rest.extend_from_slice(&some[..length]),
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Handles and TCP sockets over loopback.
 
 use crate::{connection, connection_to, in_a_while, linux, listener, loopback, until_readable};
-use host_core::sys::{Errno, Handle, Interest, ShutdownHow, Sys};
+use host_core::sys::{Errno, Handle, Interest, Processes, ShutdownHow, Sys};
 use host_core::time::Duration;
 use rustix::net::{AddressFamily, SocketType};
 use std::net::SocketAddr;
@@ -187,6 +187,30 @@ fn nodelay_can_be_set_and_taken_back() {
     let (client, _server) = connection(&sys);
     sys.set_nodelay(client, true).unwrap();
     sys.set_nodelay(client, false).unwrap();
+}
+
+#[test]
+fn a_channel_keeps_the_bounds_of_messages_and_tells_its_end() {
+    let sys = linux();
+    let (one, other) = sys.channel().unwrap();
+    let mut buffer = [0; 16];
+    assert_eq!(sys.read(one, &mut buffer), Err(Errno::AGAIN));
+    for (from, to) in [(one, other), (other, one)] {
+        assert_eq!(sys.write(from, b"first"), Ok(5));
+        assert_eq!(sys.write(from, b"second"), Ok(6));
+        assert_eq!(sys.read(to, &mut buffer), Ok(5));
+        assert_eq!(sys.read(to, &mut buffer), Ok(6));
+        assert_eq!(&buffer[..6], b"second");
+        assert_eq!(sys.read(to, &mut buffer), Err(Errno::AGAIN));
+    }
+    while sys.write(one, &[7; 16]).is_ok() {}
+    assert_eq!(sys.write(one, &[7; 16]), Err(Errno::AGAIN), "there is no room");
+    sys.close(one);
+    while let Ok(16) = sys.read(other, &mut buffer) {}
+    // Another test may have forked meanwhile, and its child holds a copy until it execs.
+    until_readable(&sys, other);
+    assert_eq!(sys.read(other, &mut buffer), Ok(0), "what was sent before is read, then the end");
+    assert_eq!(sys.write(other, b"x"), Err(Errno::PIPE));
 }
 
 #[test]

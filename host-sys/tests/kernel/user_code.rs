@@ -89,6 +89,7 @@ fn notices_and_failures_reach_the_log_at_their_level() {
             wall: WallTime(0),
             subject: Some("web"),
             service: Some(ServiceId::new(0)),
+            fleet: None,
             error: *error,
             notice,
         });
