@@ -3,26 +3,52 @@
 
 mod failure_path;
 mod fairness;
+mod fleet;
 mod kick;
 mod purity;
+pub(crate) mod truth;
 
 use crate::kernel::Nanos;
 use crate::trace::{StableHasher, mix};
+use host_core::event::Event;
 use host_core::sys::Fact;
 use std::fmt;
 use std::time::Duration;
 
 /// The rules, with their sentences.
 pub(crate) const RULES: &[(&str, &str)] = &[
+    ("S1", "a worker is killed for hanging only if its last visible beat is older than the threshold"),
     ("S3", "no decision depends on the wall clock: a jump of it changes nothing"),
+    ("S4", "a verdict of hanging is given on beats that were read at that moment"),
+    ("S5", "a worker that makes progress is never killed for hanging"),
     ("S6", "a kick ends the host if and only if its own heartbeat is older than the threshold"),
+    ("S8", "a worker that boots is judged by its boot timeout"),
+    ("S9", "KILL comes no sooner after QUIT, TERM or the soft signal than their grace"),
+    ("S10", "signals go only to the worker that was decided on, while it is not reaped"),
+    ("S11", "a worker is killed once"),
+    ("S12", "what is kept of a death is what was ordered and what was reaped"),
+    ("S13", "no more workers stay than are wanted, and as many as may be replaced in advance"),
+    ("S14", "every child that has died is reaped before the host waits again"),
+    ("S15", "news of a process that is nobody's worker changes nothing"),
+    ("S16", "a slot is used again only after its worker was reaped, by a younger incarnation"),
+    ("S17", "a slot is filled no sooner than its backoff after a young death"),
+    ("S18", "a restart budget that is used up leads to the documented state, once"),
+    ("S19", "a fork that fails is no death, and is tried again later"),
+    ("S21", "as many workers are wanted as the signals and calls that were heard make"),
+    ("S22", "who ends because it was asked to is no failure"),
+    ("S23", "the host has no more descriptors than its workers need"),
     ("S34", "no busy spin: what is reported time and again is served"),
     ("S35", "a readable source is served within a bounded number of turns of all others"),
     ("S36", "an unhandled error takes the documented path, once"),
+    ("S37", "a worker that was asked to quit takes no new work"),
+    ("S38", "the host ends after its last child was reaped"),
+    ("S42", "when the host dies its workers end as their policy says"),
     ("S44", "the same state, event and moment give the same actions"),
     ("S45", "no panic, no deadline in the past"),
     ("H1", "the host's own invariants hold"),
     ("H2", "the host ends only when it was told to"),
+    ("L1", "once faults stop, as many workers are ready as are wanted"),
+    ("L2", "a worker that truly hangs is dead within its threshold"),
     ("L3", "everything that was begun comes to an end once faults stop"),
     ("twin", "the same seed gives the same run"),
     ("test", "what the test itself demands holds"),
@@ -65,8 +91,11 @@ pub(crate) struct Checks {
     fairness: fairness::FairnessCheck,
     failure_path: failure_path::FailurePathCheck,
     purity: purity::PurityCheck,
+    fleet: fleet::FleetCheck,
     facts: u64,
     decisions: u64,
+    /// Some service has opened a socket.
+    opened: bool,
 }
 
 impl Checks {
@@ -74,7 +103,10 @@ impl Checks {
     pub(crate) fn on_fact(&mut self, now: Nanos, fact: &Fact<'_>, violation: &mut Option<Violation>) {
         self.facts += 1;
         match fact {
-            Fact::Event(_, event) => self.decisions = mix(self.decisions, StableHasher::of(event)),
+            Fact::Event(_, event) => {
+                self.opened |= matches!(event, Event::Opened { .. });
+                self.decisions = mix(self.decisions, StableHasher::of(event));
+            }
             Fact::Action(action) => self.decisions = mix(self.decisions, StableHasher::of(action)),
             Fact::Begin(_) | Fact::Settled(_) => {}
         }
@@ -91,6 +123,17 @@ impl Checks {
         self.kick.on_fact(now, fact);
         broken(self.fairness.on_fact(fact));
         broken(self.failure_path.on_fact(fact));
+        broken(self.fleet.on_fact(now, fact));
+    }
+
+    /// The host as its facts make it.
+    pub(crate) fn host(&self) -> Option<&host_core::host::Host> {
+        self.purity.shadow()
+    }
+
+    /// Whether some service has ever opened a socket.
+    pub(crate) fn opened_sockets(&self) -> bool {
+        self.opened
     }
 
     /// A process blocks in its poller, or goes on.

@@ -23,9 +23,15 @@ pub enum Stream {
     Workload = 4,
     /// What `Sys::random` answers.
     User = 5,
+    /// Which of several that wait for the same thing goes first.
+    Wake = 6,
+    /// How late the news of a child is.
+    News = 7,
+    /// What an operator sends.
+    Operator = 8,
 }
 
-const STREAMS: usize = 6;
+const STREAMS: usize = 9;
 
 /// One decision that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

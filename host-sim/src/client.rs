@@ -2,7 +2,7 @@
 
 use crate::check::Violation;
 use crate::choice::Stream as Choosing;
-use crate::kernel::{Kernel, Pid};
+use crate::kernel::{Index, Kernel};
 use host_core::io::Stream;
 use host_core::sys::{Errno, Sys};
 use host_core::time::{Duration, Instant};
@@ -65,7 +65,7 @@ impl fmt::Display for ClientError {
 pub struct Client {
     pub(crate) kernel: Rc<RefCell<Kernel>>,
     pub(crate) sys: Rc<dyn Sys>,
-    pub(crate) pid: Pid,
+    pub(crate) index: Index,
     pub(crate) listener: String,
     pub(crate) stream: Option<Stream>,
     /// Which of its kind it is, from 0.
@@ -179,7 +179,7 @@ impl Client {
 
     /// A decision of this run: an index in `0..n`, 0 being the plainest.
     pub fn choose(&self, n: u32) -> u32 {
-        self.kernel.borrow_mut().choices.choose(Choosing::Workload, self.pid, n)
+        self.kernel.borrow_mut().choices.choose(Choosing::Workload, self.index, n)
     }
 
     /// The moment.

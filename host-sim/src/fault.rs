@@ -4,10 +4,10 @@
 //! testing), and a class that is on plans a few faults at chosen moments. So a run can be told in a few
 //! lines, and a fault can be taken out of it.
 
+mod strike;
+
 use crate::choice::Stream;
-use crate::kernel::{Happening, Kernel, MILLISECOND, Nanos, SECOND};
-use crate::trace::Kind;
-use host_core::sys::Signal;
+use crate::kernel::{Happening, Kernel, MILLISECOND, Nanos};
 use std::fmt;
 
 /// A kind of thing that can go wrong.
@@ -42,11 +42,37 @@ pub enum Class {
     Latency = 12,
     /// System calls take their time, and the poller reports one event at a time.
     Schedule = 13,
+    /// A worker computes for ever, at the next thing it does.
+    WorkerHang = 14,
+    /// A worker is stopped and continued, or not.
+    WorkerStop = 15,
+    /// A worker crashes, or exits 0 by itself.
+    WorkerCrash = 16,
+    /// A worker is killed, not by its host.
+    WorkerKill = 17,
+    /// TERM, INT and QUIT do nothing to a worker.
+    IgnoreQuit = 18,
+    /// Children take long before their body runs.
+    SlowBoot = 19,
+    /// Children hang before their body runs.
+    NeverReady = 20,
+    /// A fork fails (EAGAIN, ENOMEM).
+    ForkFailure = 21,
+    /// Parents hear late of what became of their children.
+    LateNews = 22,
+    /// An operator sends the host HUP, USR2, TTIN, TTOU and WINCH, several at a time.
+    OperatorSignals = 23,
+    /// The host is not scheduled for a while.
+    HostSlow = 24,
+    /// The host and its workers are frozen and thawed together.
+    Freeze = 25,
+    /// A worker exits 0 by itself at the moment when its host kills it.
+    ExitRace = 26,
 }
 
 impl Class {
     /// All of them. The list only grows at its end, so that seeds keep their meaning.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 27] = [
         Self::ShortIo,
         Self::Interrupt,
         Self::Reset,
@@ -61,6 +87,19 @@ impl Class {
         Self::Kick,
         Self::Latency,
         Self::Schedule,
+        Self::WorkerHang,
+        Self::WorkerStop,
+        Self::WorkerCrash,
+        Self::WorkerKill,
+        Self::IgnoreQuit,
+        Self::SlowBoot,
+        Self::NeverReady,
+        Self::ForkFailure,
+        Self::LateNews,
+        Self::OperatorSignals,
+        Self::HostSlow,
+        Self::Freeze,
+        Self::ExitRace,
     ];
 
     const fn bit(self) -> u32 {
@@ -77,7 +116,15 @@ impl Class {
                 | Self::DescriptorShortage
                 | Self::Latency
                 | Self::Schedule
+                | Self::SlowBoot
+                | Self::ForkFailure
+                | Self::LateNews
         )
+    }
+
+    /// Whether it happens at a moment to somebody who is out of action for a while.
+    const fn takes_out(self) -> bool {
+        matches!(self, Self::HostStop | Self::SlowCallback | Self::WorkerStop | Self::HostSlow | Self::Freeze)
     }
 }
 
@@ -105,6 +152,11 @@ impl Faults {
     #[must_use]
     pub const fn without(self, class: Class) -> Self {
         Self(self.0 & !class.bit())
+    }
+
+    /// Whether anything is in it.
+    pub(crate) const fn any(self) -> bool {
+        self.0 != 0
     }
 
     /// Whether a class is in it.
@@ -180,10 +232,24 @@ pub(crate) struct Laid {
     pub(crate) latency: bool,
     pub(crate) jitter: bool,
     pub(crate) single_events: bool,
+    /// Forks fail.
+    pub(crate) fork_fails: bool,
+    /// Children take this much longer before their body runs.
+    pub(crate) slow_boot: Nanos,
+    /// So many children to come hang before their body.
+    pub(crate) never_ready: u32,
+    /// News of children is late.
+    pub(crate) late_news: bool,
+    /// So many workers that their host kills turn out to exit by themselves.
+    pub(crate) exit_races: u32,
 }
 
 /// Within this long after a run begins most clients have come.
-const EARLY: Nanos = 2 * SECOND;
+const EARLY: Nanos = 2000 * MILLISECOND;
+
+/// For how long a host is passed over by its scheduler, at least and at most.
+const SLOW_MIN: Nanos = 5 * MILLISECOND;
+const SLOW_MAX: Nanos = 2000 * MILLISECOND;
 
 impl Kernel {
     /// Plans what goes wrong in the next `duration`.
@@ -207,11 +273,8 @@ impl Kernel {
                 let at = Nanos::from(pick(1000)) * (span / 1000);
                 let lasts = [1, 10, 100, 1000, 5000, 20_000][pick(6) as usize] * MILLISECOND;
                 let target = pick(1 << 16);
-                let lasts = if class.lasts() || matches!(class, Class::HostStop | Class::SlowCallback) {
-                    lasts
-                } else {
-                    0
-                };
+                let lasts = if class.lasts() || class.takes_out() { lasts } else { 0 };
+                let lasts = if class == Class::HostSlow { lasts.clamp(SLOW_MIN, SLOW_MAX) } else { lasts };
                 let index = self.plan.faults.len();
                 let at = self.now + at;
                 self.plan.faults.push(Fault { at, lasts, class, target });
@@ -220,69 +283,6 @@ impl Kernel {
                     self.plan_at(at + lasts, Happening::Fault { index, begins: false });
                 }
             }
-        }
-    }
-
-    /// A planned fault begins or ends.
-    pub(crate) fn strike(&mut self, index: usize, begins: bool) {
-        let Some(fault) = self.plan.faults.get(index).copied() else { return };
-        if index < self.plan.healed || self.plan.left_out.has(fault.class) {
-            return;
-        }
-        let Fault { class, lasts, target, .. } = fault;
-        self.record_world(Kind::Fault, class as u64, u64::from(begins));
-        self.plan.struck[class as usize] += u32::from(begins);
-        match class {
-            Class::ShortIo => self.laid.short_io = begins,
-            Class::Interrupt => self.laid.interrupt = begins,
-            Class::Refuse => self.laid.refuse = begins,
-            Class::DescriptorShortage => self.laid.descriptors_short = begins,
-            Class::Latency => self.laid.latency = begins,
-            Class::Schedule => {
-                self.laid.jitter = begins;
-                self.laid.single_events = begins;
-            }
-            Class::AbortedAccept => self.laid.abort_accepts = 1 + target % 3,
-            Class::SlowCallback => self.laid.slow_callback = lasts,
-            Class::Hang => self.laid.hang = true,
-            Class::Reset | Class::Silence => {
-                let standing = self.net.standing();
-                if standing.is_empty() {
-                    return;
-                }
-                let conn = standing[target as usize % standing.len()];
-                // Either side may be the one that says nothing more.
-                let side = (target >> 15) as u8 & 1;
-                if class == Class::Reset { self.break_conn(conn) } else { self.silence(conn, side) }
-            }
-            Class::WallJump => {
-                // Up to ten years, either way.
-                let years = i128::from(target % 21) - 10;
-                self.wall_offset += years * 365 * 86_400 * i128::from(SECOND);
-            }
-            Class::HostStop => {
-                if let Some(host) = self.host {
-                    self.signal(host, Signal::Stop);
-                    self.after(lasts, Happening::Signal { pid: host, signal: Signal::Cont });
-                }
-            }
-            Class::Kick => {
-                if let Some(host) = self.host {
-                    self.signal(host, Signal::Usr1);
-                }
-            }
-        }
-    }
-
-    /// The end of all faults. Those that were silent stay silent, and a hung host stays hung until the
-    /// operator kicks it.
-    pub(crate) fn heal(&mut self) {
-        self.plan.healed = self.plan.faults.len();
-        self.faults = Faults::none();
-        self.plan.enabled = Some(Faults::none());
-        self.laid = Laid::default();
-        if let Some(host) = self.host {
-            self.signal(host, Signal::Cont);
         }
     }
 }

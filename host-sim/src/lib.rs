@@ -1,14 +1,16 @@
 //! A simulated kernel for the same application that runs on the real one.
 //!
-//! What it is: processes as coroutines, so that blocking code runs as it is written; a monotonic and a
-//! wall clock that jump to the next event; TCP, signals, a poller; faults that are planned; rules that
-//! are checked after every event. One seed decides everything, and the same seed gives the same run.
+//! What it is: processes as coroutines, so that blocking code runs as it is written; they fork, stop,
+//! die, become zombies and are reaped; a monotonic and a wall clock that jump to the next event; TCP,
+//! channels, signals, a poller a process; faults that are planned; rules that are checked after every
+//! event. One seed decides everything, and the same seed gives the same run.
 //!
 //! What it is not: a network simulator. Packets are not lost and repeated; what users see of that –
 //! delay, silence, reset, refusal – is.
 //!
 //! Not simulated, and the twin run tells where a service depends on it: files, environment, other
-//! clocks, threads, memory shared by several hosts.
+//! clocks, threads, memory shared by several hosts. A real child has a copy of its parent's memory; a
+//! simulated one shares it.
 //!
 //! Most users want `harness::check!`, which runs many seeds and reports. By hand:
 //!
@@ -48,5 +50,5 @@ pub use check::Violation;
 pub use choice::{Choice, Choices, Stream};
 pub use client::{Client, ClientError, Clients};
 pub use fault::{Class, Faults};
-pub use kernel::process::ExitStatus;
-pub use sim::{Pool, Sim, violation_of};
+pub use host_core::sys::ExitStatus;
+pub use sim::{Pool, Sim, WorkerState, WorkerView, violation_of};

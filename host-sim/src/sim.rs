@@ -1,18 +1,24 @@
 //! A run: a simulated machine, an application on it, clients, faults, and time.
 
+mod machine;
+mod settle;
+#[cfg(test)]
+mod supervisor;
+
+pub use machine::{WorkerState, WorkerView};
+
 use crate::check::Violation;
 use crate::choice::{Choice, Choices, Stream};
 use crate::client::{Client, ClientError, Clients, Endings};
 use crate::coroutine::{Body, Gate, Stacks};
 use crate::fault::{Class, Faults};
-use crate::kernel::process::ExitStatus;
-use crate::kernel::{Happening, Kernel, MILLISECOND, Nanos, Pid, SECOND};
+use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos, SECOND};
 use crate::sys::{SimSys, exit, panic_message};
 use crate::trace::{Who, line};
 use host_core::app::App;
 use host_core::driver::{self, Until};
 use host_core::error::{RunError, exit as status};
-use host_core::sys::{Signal, Sys};
+use host_core::sys::{ExitStatus, Signal, Sys};
 use host_core::time::{Duration, Instant};
 use std::cell::RefCell;
 use std::fmt;
@@ -121,40 +127,61 @@ impl Sim {
     fn start_host(&mut self, delay: Nanos) {
         let Some(app) = self.app.clone() else { return };
         let (until, result) = (self.until, Rc::clone(&self.host_result));
-        let pid = self.spawn("host", delay, move |sys| {
+        let host = self.spawn("host", delay, move |sys| {
             let ended = driver::run(app(), sys, until);
             let code = status::status(&ended);
             *result.borrow_mut() = Some(ended);
             code
         });
-        self.kernel.borrow_mut().host = Some(pid);
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.host = Some(host);
+        kernel.give_number(host);
     }
 
     /// Runs `body` in a process of its own, to its end: a program over the system itself, for comparing
-    /// the simulated kernel with the real one.
+    /// the simulated kernel with the real one. It may fork; its children may outlive it.
     ///
     /// # Panics
     /// With a [`Violation`], if the body panics or has not ended after a virtual day.
     pub fn run_process(&mut self, body: impl FnOnce(Rc<dyn Sys>) + 'static) {
-        let pid = self.spawn("process", 0, |sys| {
+        let index = self.spawn("process", 0, |sys| {
             body(sys);
             0
         });
-        let ended = move |sim: &Self| sim.kernel.borrow().processes[pid as usize].status.is_some();
+        self.kernel.borrow_mut().give_number(index);
+        let ended = move |sim: &Self| sim.kernel.borrow().processes[index as usize].status.is_some();
         if !self.run_until(Duration::from_secs(86_400), ended) {
             self.fail(Violation::new("L3", format!("a process has not ended: {:?}", self.pending())));
         }
     }
 
-    fn spawn(&mut self, name: &str, delay: Nanos, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) -> Pid {
-        let pid = self.kernel.borrow_mut().spawn(name.to_owned(), delay);
+    fn spawn(&mut self, name: &str, delay: Nanos, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) -> Index {
+        let index = self.kernel.borrow_mut().spawn(name.to_owned(), delay);
+        self.embody(index, body);
+        index
+    }
+
+    /// Gives a process that the kernel knows a coroutine to run in.
+    fn embody(&mut self, index: Index, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) {
         let gate = Rc::new(Gate::new());
         let kernel = Rc::clone(&self.kernel);
-        let sys = Rc::new(SimSys { kernel: Rc::clone(&kernel), pid, gate: Rc::clone(&gate) });
+        let sys = Rc::new(SimSys { kernel: Rc::clone(&kernel), me: index, gate: Rc::clone(&gate) });
         let stack = self.pool.stacks.borrow_mut().take();
-        let body = Body::new(stack, gate, move || exit(&kernel, pid, || body(sys)));
-        self.bodies.push(Some(body));
-        pid
+        let body = Body::new(stack, gate, move || exit(&kernel, index, || body(sys)));
+        let place = index as usize;
+        if self.bodies.len() <= place {
+            self.bodies.resize_with(place + 1, || None);
+        }
+        self.bodies[place] = Some(body);
+    }
+
+    /// Makes coroutines of the children that were forked meanwhile.
+    fn bear(&mut self) {
+        loop {
+            let next = self.kernel.borrow_mut().births.pop();
+            let Some((index, body)) = next else { return };
+            self.embody(index, body);
+        }
     }
 
     /// Starts `count` clients of the listener `listener`, at moments within a second. Each runs `body`
@@ -172,10 +199,10 @@ impl Sim {
             let (kernel, left) = (Rc::clone(&self.kernel), Rc::clone(&self.clients_left));
             let listener = listener.to_owned();
             *left.borrow_mut() += 1;
-            let next = self.bodies.len() as Pid;
+            let next = self.kernel.borrow().processes.len() as Index;
             let delay = MILLISECOND + self.choose(next, 1000) * MILLISECOND;
             self.spawn(&format!("client {number}"), delay, move |sys| {
-                let mut client = Client { kernel, sys, pid: next, listener, stream: None, number };
+                let mut client = Client { kernel, sys, index: next, listener, stream: None, number };
                 let ended = body(&mut client);
                 let code = u8::from(ended.is_err());
                 endings.borrow_mut()[number] = Some(ended);
@@ -223,8 +250,8 @@ impl Sim {
         done(self)
     }
 
-    /// The end of all faults; then a host that hangs is kicked and started again, and every client comes
-    /// to its end.
+    /// The end of all faults; then a host that hangs is kicked and started again, every fleet has as many
+    /// ready workers as are wanted and nobody who hangs, and every client comes to its end.
     ///
     /// # Panics
     /// As [`run_for`](Self::run_for); also if one does not, within a bound that follows from how long
@@ -235,6 +262,7 @@ impl Sim {
         // before the kick, and so may the clients that come then.
         let threshold = self.kernel.borrow().threshold;
         let bound = crate::client::PATIENCE * 60 + threshold * 3 + Duration::from_secs(120);
+        self.settle_fleets(threshold * 3);
         let left = Rc::clone(&self.clients_left);
         let settled = |sim: &Self| {
             let well = sim.kernel.borrow().host_is_well() || sim.may_end && sim.host_status().is_some();
@@ -285,6 +313,7 @@ impl Sim {
     fn drive(&mut self, limit: Nanos, done: impl Fn(&Self) -> bool) {
         self.kernel.borrow_mut().limit = limit;
         loop {
+            self.bear();
             self.bury();
             let violation = self.kernel.borrow_mut().violation.take();
             if let Some(violation) = violation {
@@ -309,22 +338,27 @@ impl Sim {
     fn happen(&mut self, what: Happening) {
         let mut kernel = self.kernel.borrow_mut();
         match what {
-            Happening::Run { pid, turn } => {
-                if kernel.may_run(pid, turn) {
+            Happening::Run { index, turn } => {
+                if kernel.may_run(index, turn) {
                     drop(kernel);
-                    self.pool.running.store(pid, Ordering::Relaxed);
-                    let body = self.bodies[pid as usize].as_mut().expect("only a live process has a turn");
+                    self.pool.running.store(index, Ordering::Relaxed);
+                    let body = self.bodies[index as usize].as_mut().expect("only a live process has a turn");
                     body.resume();
                 }
             }
             Happening::Arrive { conn, side } => kernel.arrive(conn, side),
             Happening::Syn { conn, attempt } => kernel.syn(conn, attempt),
-            Happening::Signal { pid, signal } => kernel.signal(pid, signal),
+            Happening::Signal { index, signal } => kernel.signal(index, signal),
             Happening::Fault { index, begins } => kernel.strike(index, begins),
             Happening::Operator => {
                 drop(kernel);
                 self.operate();
             }
+            Happening::Zombie { index } => kernel.become_zombie(index),
+            Happening::Announce { index } => kernel.announce(index),
+            Happening::Orphaned { index } => kernel.orphaned(index),
+            Happening::OrphanDue { index } => kernel.check_orphan(index),
+            Happening::LetGo { index } => kernel.let_go(index),
         }
     }
 
@@ -334,7 +368,7 @@ impl Sim {
         let Some(host) = kernel.host else { return };
         let process = kernel.process(host);
         match process.status {
-            None if process.hung_since.is_some() => {
+            None if process.truth.hung_since.is_some() => {
                 kernel.signal(host, Signal::Usr1);
                 // It may be stopped: then the kick waits with it.
                 kernel.after(SECOND, Happening::Operator);
@@ -342,7 +376,9 @@ impl Sim {
             None => {}
             Some(_) if self.may_end => {}
             // Before the kick is armed, USR1 has its default.
-            Some(ExitStatus::Code(status::KICKED) | ExitStatus::Signal(Signal::Usr1)) => {
+            Some(ended)
+                if [ExitStatus::Code(status::KICKED), ExitStatus::by(Signal::Usr1)].contains(&ended) =>
+            {
                 drop(kernel);
                 self.start_host(100 * MILLISECOND);
             }
@@ -356,9 +392,11 @@ impl Sim {
     fn bury(&mut self) {
         loop {
             let next = self.kernel.borrow_mut().graveyard.pop();
-            let Some(pid) = next else { return };
-            // The borrow has ended: destructors make system calls, to no effect.
-            if let Some(stack) = self.bodies[pid as usize].take().and_then(Body::bury) {
+            let Some(index) = next else { return };
+            // The borrow has ended: destructors make system calls, to no effect. A process that was never
+            // run by anybody here has no body.
+            let body = self.bodies.get_mut(index as usize).and_then(Option::take);
+            if let Some(stack) = body.and_then(Body::bury) {
                 self.pool.stacks.borrow_mut().give_back(stack);
             }
         }
@@ -386,7 +424,7 @@ impl Sim {
 
     /// Sends the host a signal, now.
     pub fn signal(&mut self, signal: Signal) {
-        if matches!(signal, Signal::Int | Signal::Term | Signal::Kill) {
+        if matches!(signal, Signal::Int | Signal::Term | Signal::Quit | Signal::Kill) {
             self.may_end = true;
         }
         let kernel = &mut *self.kernel.borrow_mut();
@@ -492,10 +530,11 @@ impl Drop for Sim {
     fn drop(&mut self) {
         {
             let kernel = &mut *self.kernel.borrow_mut();
-            for pid in 0..kernel.processes.len() as Pid {
-                kernel.end(pid, ExitStatus::Signal(Signal::Kill));
+            for index in 0..kernel.processes.len() as Index {
+                kernel.end(index, ExitStatus::by(Signal::Kill));
             }
         }
+        self.bear();
         self.bury();
     }
 }

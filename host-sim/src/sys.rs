@@ -1,17 +1,23 @@
 //! `Sys` for one simulated process: each call takes virtual time, and may let others run.
 
+mod processes;
+
 use crate::check::Violation;
 use crate::choice::Stream;
 use crate::coroutine::Gate;
+use crate::kernel::files::Object;
 use crate::kernel::poller::{COMPUTING, POLLING};
-use crate::kernel::process::{ExitStatus, bit};
-use crate::kernel::{Call, Kernel, Nanos, Pid};
+use crate::kernel::signals::Disposition;
+use crate::kernel::{Call, Index, Kernel, Nanos};
 use crate::trace::{Kind, StableHasher};
 use host_core::error::ServiceError;
+use host_core::fleet::beat::Pace;
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
-use host_core::sys::{Errno, Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys};
+use host_core::sys::{
+    Errno, ExitStatus, Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys,
+};
 use host_core::time::{Instant, WallTime};
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -22,38 +28,77 @@ use std::time::Duration;
 /// The operating system as one simulated process sees it.
 pub(crate) struct SimSys {
     pub(crate) kernel: Rc<RefCell<Kernel>>,
-    pub(crate) pid: Pid,
+    pub(crate) me: Index,
     pub(crate) gate: Rc<Gate>,
 }
 
 impl SimSys {
     /// A system call: `code` happens at once, its cost passes, and others may run meanwhile.
     fn call<T>(&self, code: impl FnOnce(&mut Kernel) -> T) -> T {
-        let (answer, alone) = {
-            let kernel = &mut *self.kernel.borrow_mut();
-            let answer = code(kernel);
-            let alone = if kernel.process(self.pid).status.is_some() || std::thread::panicking() {
-                // A process that is being unwound has no effect on time.
-                true
-            } else {
-                let cost = kernel.call_cost(self.pid);
-                kernel.spend(self.pid, cost)
-            };
-            (answer, alone)
+        self.call_that_costs(None, code)
+    }
+
+    /// As [`call`](Self::call), for one that usually takes this long.
+    fn call_that_costs<T>(&self, usual: Option<Nanos>, code: impl FnOnce(&mut Kernel) -> T) -> T {
+        let mut borrowed = self.kernel.borrow_mut();
+        if borrowed.process(self.me).hangs_next {
+            drop(borrowed);
+            self.hang_if_told();
+            borrowed = self.kernel.borrow_mut();
+        }
+        let kernel = &mut *borrowed;
+        let answer = code(kernel);
+        let now = kernel.now;
+        let process = kernel.process(self.me);
+        // A process that is being unwound has no effect on time.
+        if process.status.is_some() || std::thread::panicking() {
+            return answer;
+        }
+        process.pulses = 0;
+        process.truth.progress = now;
+        let cost = match usual {
+            None => kernel.call_cost(self.me),
+            Some(usual) => kernel.cost(self.me, usual),
         };
+        let alone = kernel.spend(self.me, cost);
+        drop(borrowed);
         if !alone {
             self.gate.give_way();
         }
         answer
     }
 
+    /// A fault: this process computes for ever from here on.
+    fn hang_if_told(&self) {
+        {
+            let kernel = &mut *self.kernel.borrow_mut();
+            let process = kernel.process(self.me);
+            if !process.hangs_next || !process.is_living() || std::thread::panicking() {
+                return;
+            }
+            // It is user code that hangs, and none runs between the end of a wait and the sign of life after it.
+            if kernel.has_told_that_it_waits(self.me) {
+                return;
+            }
+            kernel.hang(self.me, "computing for ever");
+        }
+        self.never_go_on();
+    }
+
+    /// Never resumed: a signal ends the process, which unwinds from here.
+    fn never_go_on(&self) -> ! {
+        loop {
+            self.gate.give_way();
+        }
+    }
+
     /// A system call that a signal may interrupt before it does anything.
     fn interruptible<T>(&self, code: impl FnOnce(&mut Kernel) -> Result<T, Errno>) -> Result<T, Errno> {
         self.call(|kernel| {
-            if kernel.process(self.pid).status.is_some() {
+            if kernel.process(self.me).status.is_some() {
                 return Err(Errno::BADF);
             }
-            if kernel.laid.interrupt && kernel.choices.choose(Stream::Call, self.pid, 8) == 7 {
+            if kernel.laid.interrupt && kernel.choices.choose(Stream::Call, self.me, 8) == 7 {
                 return Err(Errno::INTR);
             }
             code(kernel)
@@ -62,7 +107,7 @@ impl SimSys {
 
     /// Whether this process is dead and only its destructors still run.
     fn is_dead(&self) -> bool {
-        self.kernel.borrow_mut().process(self.pid).status.is_some()
+        self.kernel.borrow_mut().process(self.me).status.is_some()
     }
 
     /// A process that ended itself by a call is unwound from that call.
@@ -86,28 +131,32 @@ impl SimSys {
         }
         let alone = {
             let kernel = &mut *self.kernel.borrow_mut();
-            kernel.record(self.pid, Kind::Work, nanos, 0);
-            kernel.process(self.pid).doing = COMPUTING;
-            kernel.spend(self.pid, nanos)
+            kernel.record(self.me, Kind::Work, nanos, 0);
+            kernel.process(self.me).doing = COMPUTING;
+            kernel.spend(self.me, nanos)
         };
         if !alone {
             self.gate.give_way();
         }
-        self.kernel.borrow_mut().process(self.pid).doing = "running";
+        let kernel = &mut *self.kernel.borrow_mut();
+        let now = kernel.now;
+        let process = kernel.process(self.me);
+        process.doing = "running";
+        process.pulses = 0;
+        process.truth.progress = now;
     }
 
-    /// What a fault does to a callback that is about to run.
+    /// What a fault does to user code that is about to run.
     fn suffer(&self) {
+        self.hang_if_told();
         let slow = {
             let kernel = &mut *self.kernel.borrow_mut();
-            if kernel.host != Some(self.pid) || kernel.process(self.pid).status.is_some() {
+            if kernel.host != Some(self.me) || kernel.process(self.me).status.is_some() {
                 return;
             }
-            let in_callback = matches!(kernel.process(self.pid).site, Site::In(..));
+            let in_callback = matches!(kernel.process(self.me).site, Site::In(..));
             if in_callback && std::mem::take(&mut kernel.laid.hang) {
-                let now = kernel.now;
-                kernel.process(self.pid).hung_since = Some(now);
-                kernel.hang(self.pid);
+                kernel.hang_host(self.me);
                 None
             } else {
                 Some(std::mem::take(&mut kernel.laid.slow_callback))
@@ -116,10 +165,63 @@ impl SimSys {
         match slow {
             Some(0) => {}
             Some(nanos) => self.compute(nanos),
-            // Never resumed: a kick or a kill ends the process, which unwinds from here.
-            None => loop {
-                self.gate.give_way();
-            },
+            None => self.never_go_on(),
+        }
+    }
+
+    /// Waits for one handle (poll(2)); if `quitting`, also for being asked to quit.
+    fn wait_for(
+        &self,
+        handle: Handle,
+        interest: Interest,
+        deadline: Option<Instant>,
+        quitting: bool,
+    ) -> Result<Readiness, Errno> {
+        let deadline = deadline.map(Instant::as_nanos);
+        loop {
+            let found = self.interruptible(|kernel| {
+                let object = kernel.object(self.me, handle).ok_or(Errno::BADF)?;
+                let told = kernel.holds(self.me, object).told(interest);
+                if !told.is_none() {
+                    return Ok(Some(told));
+                }
+                if quitting && kernel.process(self.me).quit_asked {
+                    return kernel.failed(self.me, Call::Wait, Errno::CANCELED);
+                }
+                if deadline.is_some_and(|deadline| deadline <= kernel.now) {
+                    return kernel.failed(self.me, Call::Wait, Errno::TIMEDOUT);
+                }
+                Ok(None)
+            })?;
+            if let Some(readiness) = found {
+                return Ok(readiness);
+            }
+            {
+                let kernel = &mut *self.kernel.borrow_mut();
+                let Some(file) = kernel.file(self.me, handle) else { return Err(Errno::BADF) };
+                let object = kernel.files.get(file).object;
+                let ready = !kernel.holds(self.me, object).told(interest).is_none();
+                // It may have come while the call's own cost passed.
+                if ready || quitting && kernel.process(self.me).quit_asked {
+                    continue;
+                }
+                if std::thread::panicking() {
+                    return Err(Errno::INTR);
+                }
+                kernel.wait_for(self.me, file);
+                kernel.record(self.me, Kind::Wait, handle.raw(), u64::from(interest.writable));
+                let doing = if interest.writable { "waiting to write" } else { "waiting to read" };
+                kernel.block(self.me, deadline, doing);
+            }
+            self.give_way();
+            let kernel = &mut *self.kernel.borrow_mut();
+            kernel.wait_no_longer(self.me);
+            let process = kernel.process(self.me);
+            process.doing = "running";
+            // Whoever is asked to quit is interrupted for it: the next look tells that.
+            if std::mem::take(&mut process.interrupted) && !(quitting && process.quit_asked) {
+                return kernel.failed(self.me, Call::Wait, Errno::INTR);
+            }
         }
     }
 }
@@ -136,76 +238,81 @@ impl Sys for SimSys {
 
     fn random(&self) -> u64 {
         let kernel = &mut *self.kernel.borrow_mut();
-        let mut half = || u64::from(kernel.choices.choose(Stream::User, self.pid, u32::MAX));
+        let mut half = || u64::from(kernel.choices.choose(Stream::User, self.me, u32::MAX));
         half() << 32 | half()
     }
 
     fn listen(&self, address: SocketAddr, backlog: u32) -> Result<Handle, Errno> {
-        self.call(|kernel| kernel.listen(self.pid, address, backlog))
+        self.call(|kernel| kernel.listen(self.me, address, backlog))
     }
 
     fn connect(&self, address: SocketAddr) -> Result<Handle, Errno> {
-        self.call(|kernel| kernel.connect(self.pid, address))
+        self.call(|kernel| kernel.connect(self.me, address))
     }
 
     fn accept(&self, listener: Handle) -> Result<(Handle, SocketAddr), Errno> {
-        self.interruptible(|kernel| kernel.accept(self.pid, listener))
+        self.interruptible(|kernel| kernel.accept(self.me, listener))
     }
 
     fn read(&self, socket: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.interruptible(|kernel| kernel.read(self.pid, socket, buffer))
+        self.interruptible(|kernel| kernel.read(self.me, socket, buffer))
     }
 
     fn write(&self, socket: Handle, bytes: &[u8]) -> Result<usize, Errno> {
-        self.interruptible(|kernel| kernel.write(self.pid, socket, bytes))
+        self.interruptible(|kernel| kernel.write(self.me, socket, bytes))
     }
 
     fn shutdown(&self, socket: Handle, how: ShutdownHow) -> Result<(), Errno> {
-        self.call(|kernel| kernel.shutdown(self.pid, socket, how))
+        self.call(|kernel| kernel.shutdown(self.me, socket, how))
     }
 
     fn take_error(&self, socket: Handle) -> Result<Option<Errno>, Errno> {
-        self.call(|kernel| kernel.take_error(self.pid, socket))
+        self.call(|kernel| kernel.take_error(self.me, socket))
     }
 
     fn set_nodelay(&self, socket: Handle, _on: bool) -> Result<(), Errno> {
-        self.call(|kernel| kernel.addresses(self.pid, socket).map(drop))
+        self.call(|kernel| kernel.addresses(self.me, socket).map(drop))
     }
 
     fn local_address(&self, socket: Handle) -> Result<SocketAddr, Errno> {
-        self.call(|kernel| Ok(kernel.addresses(self.pid, socket)?.0))
+        self.call(|kernel| Ok(kernel.addresses(self.me, socket)?.0))
     }
 
     fn peer_address(&self, socket: Handle) -> Result<SocketAddr, Errno> {
-        self.call(|kernel| kernel.addresses(self.pid, socket)?.1.ok_or(Errno::NOTCONN))
+        self.call(|kernel| kernel.addresses(self.me, socket)?.1.ok_or(Errno::NOTCONN))
     }
 
     fn close(&self, handle: Handle) {
-        self.call(|kernel| kernel.close(self.pid, handle));
+        self.call(|kernel| kernel.close(self.me, handle));
     }
 
     fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
-        self.call(|kernel| kernel.poll_add(self.pid, handle, key, interest))
+        self.call(|kernel| kernel.poll_add(self.me, handle, key, interest, false))
+    }
+
+    fn poll_add_shared(&self, handle: Handle, key: u64) -> Result<(), Errno> {
+        self.call(|kernel| kernel.poll_add(self.me, handle, key, Interest::READ, true))
     }
 
     fn poll_modify(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
-        self.call(|kernel| kernel.poll_modify(self.pid, handle, key, interest))
+        self.call(|kernel| kernel.poll_modify(self.me, handle, key, interest))
     }
 
     fn poll_delete(&self, handle: Handle) -> Result<(), Errno> {
-        self.call(|kernel| kernel.poll_delete(self.pid, handle))
+        self.call(|kernel| kernel.poll_delete(self.me, handle))
     }
 
     fn poll_wait(&self, events: &mut Vec<PollEvent>, deadline: Option<Instant>) -> Result<(), Errno> {
         let deadline = deadline.map(Instant::as_nanos);
         loop {
             let found = self.interruptible(|kernel| {
-                kernel.collect(self.pid, events);
+                kernel.collect(self.me, events);
                 let due = deadline.is_some_and(|deadline| deadline <= kernel.now);
                 if !events.is_empty() || due {
                     let count = events.len() as u64;
-                    kernel.record(self.pid, Kind::PollWait, deadline.unwrap_or(u64::MAX), count);
-                    kernel.count_look(self.pid, due && events.is_empty());
+                    kernel.record(self.me, Kind::PollWait, deadline.unwrap_or(u64::MAX), count);
+                    kernel.process(self.me).count_poll();
+                    kernel.count_look(self.me, due && events.is_empty());
                     return Ok(true);
                 }
                 Ok(false)
@@ -216,29 +323,32 @@ impl Sys for SimSys {
             {
                 let kernel = &mut *self.kernel.borrow_mut();
                 // Something may have come while the call's own cost passed.
-                if kernel.any_ready(self.pid) || kernel.process(self.pid).status.is_some() {
+                if kernel.any_ready(self.me) || kernel.process(self.me).status.is_some() {
                     continue;
                 }
                 if std::thread::panicking() {
                     return Err(Errno::INTR);
                 }
-                kernel.block(self.pid, deadline, POLLING);
-                if Some(self.pid) == kernel.host {
+                if Some(self.me) == kernel.host {
+                    kernel.check_before_wait(self.me);
+                }
+                kernel.block(self.me, deadline, POLLING);
+                if Some(self.me) == kernel.host {
                     let now = kernel.now;
                     kernel.checks.on_waiting(now, true);
                 }
             }
             self.give_way();
             let kernel = &mut *self.kernel.borrow_mut();
-            if Some(self.pid) == kernel.host {
+            if Some(self.me) == kernel.host {
                 let now = kernel.now;
                 kernel.checks.on_waiting(now, false);
             }
-            let process = kernel.process(self.pid);
+            let process = kernel.process(self.me);
             process.doing = "running";
             if std::mem::take(&mut process.interrupted) {
                 events.clear();
-                return kernel.failed(self.pid, Call::PollWait, Errno::INTR);
+                return kernel.failed(self.me, Call::PollWait, Errno::INTR);
             }
         }
     }
@@ -249,79 +359,42 @@ impl Sys for SimSys {
         interest: Interest,
         deadline: Option<Instant>,
     ) -> Result<Readiness, Errno> {
-        let deadline = deadline.map(Instant::as_nanos);
-        loop {
-            let found = self.interruptible(|kernel| {
-                let object = kernel.process(self.pid).object(handle).ok_or(Errno::BADF)?;
-                let told = kernel.holds(self.pid, object).told(interest);
-                if !told.is_none() {
-                    return Ok(Some(told));
-                }
-                if deadline.is_some_and(|deadline| deadline <= kernel.now) {
-                    return kernel.failed(self.pid, Call::Wait, Errno::TIMEDOUT);
-                }
-                Ok(None)
-            })?;
-            if let Some(readiness) = found {
-                return Ok(readiness);
-            }
-            {
-                let kernel = &mut *self.kernel.borrow_mut();
-                let Some(object) = kernel.process(self.pid).object(handle) else { return Err(Errno::BADF) };
-                if !kernel.holds(self.pid, object).told(interest).is_none() {
-                    continue;
-                }
-                if std::thread::panicking() {
-                    return Err(Errno::INTR);
-                }
-                kernel.wait_for(self.pid, object);
-                kernel.record(self.pid, Kind::Wait, handle.raw(), u64::from(interest.writable));
-                kernel.block(
-                    self.pid,
-                    deadline,
-                    if interest.writable { "waiting to write" } else { "waiting to read" },
-                );
-            }
-            self.give_way();
-            let kernel = &mut *self.kernel.borrow_mut();
-            let process = kernel.process(self.pid);
-            process.doing = "running";
-            if std::mem::take(&mut process.interrupted) {
-                return kernel.failed(self.pid, Call::Wait, Errno::INTR);
-            }
-        }
+        self.wait_for(handle, interest, deadline, false)
     }
 
     fn signals(&self, signals: &[Signal]) -> Result<Handle, Errno> {
         self.call(|kernel| {
-            let process = kernel.process(self.pid);
-            process.blocked |= signals.iter().fold(0, |set, signal| set | bit(*signal));
-            let handle = process.open(crate::kernel::process::Object::Signals).ok_or(Errno::MFILE)?;
-            process.signal_handle = Some(handle);
+            let Some(handle) = kernel.open(self.me, Object::Signals) else {
+                return kernel.failed(self.me, Call::Signals, Errno::MFILE);
+            };
+            let file = kernel.file(self.me, handle);
+            let mine = &mut kernel.process(self.me).signals;
+            mine.block(signals);
+            mine.file = file;
             Ok(handle)
         })
     }
 
     fn signal_read(&self, handle: Handle) -> Result<Signal, Errno> {
         self.call(|kernel| {
-            let process = kernel.process(self.pid);
-            let object = process.object(handle).ok_or(Errno::BADF)?;
-            // K3: the lowest number first.
-            let readable = process.pending & process.blocked;
-            let next = Signal::ALL.into_iter().find(|signal| readable & bit(*signal) != 0);
-            kernel.progressed(self.pid, object, true);
-            let Some(signal) = next else { return Err(Errno::AGAIN) };
-            kernel.process(self.pid).pending &= !bit(signal);
-            kernel.record(self.pid, Kind::SignalRead, u64::from(signal.number()), 0);
+            match kernel.object(self.me, handle) {
+                Some(Object::Signals) => {}
+                Some(_) => return Err(Errno::INVAL),
+                None => return Err(Errno::BADF),
+            }
+            kernel.progressed(self.me, handle, true);
+            let signal = kernel.process(self.me).signals.read().ok_or(Errno::AGAIN)?;
+            kernel.record(self.me, Kind::SignalRead, u64::from(signal.number()), 0);
             Ok(signal)
         })
     }
 
     fn signals_end_process(&self, signals: &[Signal]) -> Result<(), Errno> {
         self.call(|kernel| {
-            let set = signals.iter().fold(0, |set, signal| set | bit(*signal));
-            kernel.process(self.pid).blocked &= !set;
-            kernel.take_signals(self.pid);
+            let mine = &mut kernel.process(self.me).signals;
+            mine.set(signals, Disposition::Default);
+            mine.unblock(signals);
+            kernel.take_signals(self.me);
             Ok(())
         })?;
         // What was pending may have ended this process: then it goes no further.
@@ -331,18 +404,19 @@ impl Sys for SimSys {
 
     fn kick_arm(&self, threshold: Duration) -> Result<(), Errno> {
         self.call(|kernel| {
-            let process = kernel.process(self.pid);
+            let process = kernel.process(self.me);
             if process.kick.is_some() {
                 return Err(Errno::BUSY);
             }
             process.kick = Some(threshold);
+            process.signals.set(&[Signal::Usr1], Disposition::Kick);
             Ok(())
         })
     }
 
     fn kick_name(&self, service: ServiceId, name: &str) {
         let kernel = &mut *self.kernel.borrow_mut();
-        let names = &mut kernel.process(self.pid).names;
+        let names = &mut kernel.process(self.me).names;
         if names.len() <= service.index() {
             names.resize(service.index() + 1, String::new());
         }
@@ -351,18 +425,24 @@ impl Sys for SimSys {
 
     fn kick_disarm(&self) {
         self.call(|kernel| {
-            let process = kernel.process(self.pid);
+            let process = kernel.process(self.me);
             process.kick = None;
-            process.blocked = 0;
+            process.signals.set_back();
+            // What came too late to be read strikes whoever had the signals before.
+            kernel.take_signals(self.me);
         });
+        self.stop_here_if_dead();
     }
 
     fn beat(&self, at: Instant, site: Site) {
         let kernel = &mut *self.kernel.borrow_mut();
-        kernel.record(self.pid, Kind::Beat, site.pack(), 0);
-        let process = kernel.process(self.pid);
+        kernel.record(self.me, Kind::Beat, site.pack(), 0);
+        let process = kernel.process(self.me);
         process.beat = at;
         process.site = site;
+        if process.seat.is_some() {
+            kernel.pulse(self.me, if site == Site::Waiting { Pace::Waiting } else { Pace::Busy });
+        }
     }
 
     fn run_user(&self, code: &mut dyn FnMut()) -> Result<(), Panic> {
@@ -390,13 +470,13 @@ impl Sys for SimSys {
         }
         let now = kernel.now;
         if record.notice.level() > Level::Debug {
-            kernel.trace.note(now, crate::trace::Who(self.pid), record.to_string());
+            kernel.trace.note(now, crate::trace::Who(self.me), record.to_string());
         }
     }
 
     fn tell_failure(&self, failure: &ServiceError) {
         let words = failure.to_string();
-        self.kernel.borrow_mut().say(self.pid, words);
+        self.kernel.borrow_mut().say(self.me, words);
     }
 
     fn witnesses(&self) -> bool {
@@ -406,14 +486,30 @@ impl Sys for SimSys {
     fn witness(&self, fact: Fact<'_>) {
         let kernel = &mut *self.kernel.borrow_mut();
         match &fact {
-            Fact::Event(_, event) => kernel.record(self.pid, Kind::HostEvent, StableHasher::of(event), 0),
-            Fact::Action(action) => kernel.record(self.pid, Kind::HostAction, StableHasher::of(action), 0),
-            Fact::Begin(config) => kernel.expect_config(config),
+            Fact::Event(_, event) => kernel.record(self.me, Kind::HostEvent, StableHasher::of(event), 0),
+            Fact::Action(action) => {
+                kernel.record(self.me, Kind::HostAction, StableHasher::of(action), 0);
+                if Some(self.me) == kernel.host {
+                    kernel.check_order(self.me, action);
+                }
+            }
+            Fact::Begin(config) => {
+                kernel.expect_config(self.me, config);
+                if Some(self.me) == kernel.host {
+                    kernel.check_beginning(config.fleets.len());
+                }
+            }
             Fact::Settled(_) => {}
         }
         let now = kernel.now;
-        let Kernel { checks, violation, .. } = kernel;
-        checks.on_fact(now, &fact, violation);
+        if kernel.process(self.me).seat.is_none() {
+            let Kernel { checks, violation, .. } = kernel;
+            return checks.on_fact(now, &fact, violation);
+        }
+        // An event loop in a worker has rules of its own to keep.
+        let mut checks = kernel.process(self.me).checks.take().unwrap_or_default();
+        checks.on_fact(now, &fact, &mut kernel.violation);
+        kernel.process(self.me).checks = Some(checks);
     }
 }
 
@@ -428,27 +524,31 @@ pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     }
 }
 
-/// How a process body ended, when it was not killed.
-pub(crate) fn exit(kernel: &Rc<RefCell<Kernel>>, pid: Pid, body: impl FnOnce() -> u8) {
+/// Runs a process body; how it ended, when it was not killed.
+pub(crate) fn exit(kernel: &Rc<RefCell<Kernel>>, me: Index, body: impl FnOnce() -> u8) {
     match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(status) => kernel.borrow_mut().end(pid, ExitStatus::Code(status)),
+        Ok(status) => kernel.borrow_mut().end(me, ExitStatus::Code(status)),
         Err(payload) => {
             let mut borrowed = kernel.borrow_mut();
-            if borrowed.process(pid).status.is_some() {
+            if borrowed.process(me).status.is_some() {
                 drop(borrowed);
                 resume_unwind(payload);
             }
-            let name = borrowed.process(pid).name.clone();
+            let name = borrowed.process(me).name.clone();
             let message = panic_message(&*payload);
-            if borrowed.host == Some(pid) {
-                borrowed.violate(Violation::new(
-                    "S45",
-                    format!("`{name}` panicked outside user code: {message}"),
-                ));
+            let rule = if borrowed.host == Some(me) { Some("S45") } else { Some("test") };
+            // A worker's panic is its own affair: it is told, and ends the worker.
+            let forked = borrowed.process(me).seat.is_some();
+            if let Some(rule) = rule.filter(|_| !forked) {
+                borrowed
+                    .violate(Violation::new(rule, format!("`{name}` panicked outside user code: {message}")));
             } else {
-                borrowed.violate(Violation::new("test", format!("`{name}` panicked: {message}")));
+                borrowed.say(me, format!("panicked: {message}"));
             }
-            borrowed.end(pid, ExitStatus::Code(101));
+            borrowed.end(me, ExitStatus::Code(PANICKED));
         }
     }
 }
+
+/// The status of a process whose body panicked, as Rust's own.
+const PANICKED: u8 = 101;

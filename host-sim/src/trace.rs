@@ -2,7 +2,7 @@
 
 use crate::fault::Class;
 use crate::kernel::Call;
-use host_core::sys::{Errno, Signal};
+use host_core::sys::{Errno, ExitStatus, Signal};
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -42,16 +42,16 @@ kinds! {
     Listen "listen on port {a} backlog {b}";
     Connect "connect to port {a} = conn {b}";
     Accept "accept = conn {a}";
-    Read "read on {a:x} = {b}";
-    Write "write on {a:x} = {b}";
-    Shutdown "shutdown of {a:x}";
-    Close "close {a:x}";
+    Read "read on {a:h} = {b}";
+    Write "write on {a:h} = {b}";
+    Shutdown "shutdown of {a:h}";
+    Close "close {a:h}";
     Failed "{a} failed: {b}";
-    PollAdd "watch {a:x} for {b}";
-    PollModify "watch {a:x} now for {b}";
-    PollDelete "watch {a:x} no longer";
+    PollAdd "watch {a:h} for {b}";
+    PollModify "watch {a:h} now for {b}";
+    PollDelete "watch {a:h} no longer";
     PollWait "poll until {a}: {b} events";
-    Wait "wait on {a:x}: {b}";
+    Wait "wait on {a:h}: {b}";
     SignalRead "signal {a} read";
     Arrive "conn {a}: {b} bytes arrive";
     ArriveFin "conn {a}: end arrives at side {b}";
@@ -65,6 +65,23 @@ kinds! {
     HostEvent "fact {a:x}";
     HostAction "order {a:x}";
     Note "says";
+    Fork "forks pid {a} for slot {b}";
+    Born "is born as pid {a}, incarnation {b}";
+    Zombie "is a zombie";
+    Reap "reaps pid {a}: {b}";
+    Orphaned "has lost its parent";
+    Adopt "adopts pid {a}, a stranger";
+    SignalChild "sends {a} to pid {b}";
+    ChildNews "hears that pid {a} was {b}";
+    QuitAsked "is asked to quit";
+    Hang "hangs from here on";
+    Hold "is not scheduled";
+    LetGo "is scheduled again";
+    Channel "channel of {a:h} and {b:h}";
+    Ghost "{a:h} was watched, and others hold it: its key goes on being told";
+    Claim "claims slot {a} for incarnation {b}";
+    Pulse "gives signs of life, {a}";
+    Extend "may be silent until {a}";
 }
 
 /// One event, in 32 bytes.
@@ -169,7 +186,7 @@ impl Trace {
 impl Kind {
     /// Some entries only serve the hash.
     const fn is_for_people(self) -> bool {
-        !matches!(self, Self::Content | Self::Beat | Self::HostEvent | Self::HostAction)
+        !matches!(self, Self::Content | Self::Beat | Self::Pulse | Self::HostEvent | Self::HostAction)
     }
 }
 
@@ -186,14 +203,17 @@ pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
     let a = match entry.kind {
         Kind::Fault => Class::ALL.get(entry.a as usize).map(|class| format!("{class:?}")),
         Kind::Failed => Call::name(entry.a).map(str::to_owned),
-        Kind::Signalled | Kind::Killed | Kind::SignalRead => {
+        Kind::Signalled | Kind::Killed | Kind::SignalRead | Kind::SignalChild => {
             Signal::from_number(entry.a as u32).map(|signal| signal.to_string())
         }
+        Kind::Pulse => Some(if entry.a == 1 { "busy" } else { "waiting" }.to_owned()),
         _ => None,
     };
     let b = match entry.kind {
         Kind::Failed => Errno::from_raw(entry.b as i32).to_string(),
         Kind::Fault => if entry.b == 1 { "begins" } else { "ends" }.to_owned(),
+        Kind::Reap => decode_status(entry.b),
+        Kind::ChildNews => if entry.b == 1 { "stopped" } else { "continued" }.to_owned(),
         Kind::Kick => if entry.b == 1 { "hung" } else { "alive" }.to_owned(),
         _ => signed(entry.b),
     };
@@ -201,13 +221,37 @@ pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
         .kind
         .words()
         .replace("{a:x}", &format!("{:x}", entry.a))
-        .replace("{b:x}", &format!("{:x}", entry.b))
+        .replace("{a:h}", &handle(entry.a))
+        .replace("{b:h}", &handle(entry.b))
         .replace("{a}", &a.unwrap_or_else(|| signed(entry.a)))
         .replace("{b}", &b);
     match note {
         Some(note) => format!("{} {who:<12} {words}: {note}", Moment(entry.at)),
         None => format!("{} {who:<12} {words}", Moment(entry.at)),
     }
+}
+
+/// A handle as people count descriptors: the seat, and how many had it before.
+fn handle(raw: u64) -> String {
+    let (seat, generation) = (raw as u32, raw >> 32);
+    if generation == 0 { seat.to_string() } else { format!("{seat}.{generation}") }
+}
+
+/// A status as one number of an entry.
+pub(crate) fn encode_status(status: ExitStatus) -> u64 {
+    match status {
+        ExitStatus::Code(code) => u64::from(code),
+        ExitStatus::Signal { number, core } => 1 << 16 | u64::from(core) << 8 | u64::from(number),
+    }
+}
+
+fn decode_status(word: u64) -> String {
+    let number = word as u8;
+    let status = match word >> 16 {
+        0 => ExitStatus::Code(number),
+        _ => ExitStatus::Signal { number, core: word & 1 << 8 != 0 },
+    };
+    status.to_string()
 }
 
 /// Mixes a word into a hash (FxHash's step, then a rotation against long runs of zeros).

@@ -90,6 +90,13 @@ impl FailurePathCheck {
             | Action::Unwatch { .. }
             | Action::Look
             | Action::EndOnNextSignal
+            | Action::Spawn { .. }
+            | Action::SignalWorker { .. }
+            | Action::Nudge { .. }
+            | Action::ReadBeats { .. }
+            | Action::ReadChildNews { .. }
+            | Action::KillAll
+            | Action::TellFleet { .. }
             | Action::Tell { .. } => {}
         }
         None

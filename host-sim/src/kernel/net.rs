@@ -1,9 +1,9 @@
 //! TCP as its users see it: queues, bytes in order, ends, resets.
 
 use crate::choice::Stream;
-use crate::kernel::poller::{Holds, Watch};
-use crate::kernel::process::{Object, Waiters};
-use crate::kernel::{Call, Happening, Kernel, MICROSECOND, MILLISECOND, Nanos, Pid, SECOND};
+use crate::kernel::files::{FileId, Object};
+use crate::kernel::poller::Holds;
+use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos, SECOND};
 use crate::trace::{Kind, hash_bytes};
 use host_core::sys::{Errno, Handle, ShutdownHow};
 use std::collections::VecDeque;
@@ -34,8 +34,8 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct End {
     state: State,
-    /// A descriptor names it.
-    open: bool,
+    /// The file that stands for it, while a descriptor names it.
+    file: Option<FileId>,
     received: VecDeque<u8>,
     /// The peer has finished sending, and all that it sent has arrived.
     fin_received: bool,
@@ -49,15 +49,13 @@ pub(crate) struct End {
     pub(crate) silent: bool,
     /// When the last thing sent to this side arrives: nothing overtakes it.
     last_arrival: Nanos,
-    pub(crate) watch: Option<Watch>,
-    pub(crate) waiters: Waiters,
 }
 
 impl End {
     fn new(state: State) -> Self {
         Self {
             state,
-            open: false,
+            file: None,
             received: VecDeque::new(),
             fin_received: false,
             fin_sent: false,
@@ -66,8 +64,6 @@ impl End {
             incoming_bytes: 0,
             silent: false,
             last_arrival: 0,
-            watch: None,
-            waiters: Vec::new(),
         }
     }
 }
@@ -84,11 +80,10 @@ pub(crate) struct Conn {
 pub(crate) struct Listener {
     address: SocketAddr,
     backlog: u32,
-    open: bool,
+    /// The file that stands for it, while a descriptor names it.
+    file: Option<FileId>,
     /// Connections that stand and were not accepted.
     pub(crate) queue: VecDeque<u32>,
-    pub(crate) watch: Option<Watch>,
-    owner: Pid,
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +109,7 @@ impl Net {
     pub(crate) fn standing(&self) -> Vec<u32> {
         let stands = |conn: &Conn| {
             conn.ends.iter().all(|end| end.state == State::Established)
-                && conn.ends.iter().any(|end| end.open)
+                && conn.ends.iter().any(|end| end.file.is_some())
         };
         self.conns
             .iter()
@@ -142,7 +137,7 @@ impl Net {
     /// How many bytes this side may send now.
     fn room(&mut self, conn: u32, side: u8) -> usize {
         let peer = self.end(conn, 1 - side);
-        if !peer.open && peer.state == State::Dead {
+        if peer.file.is_none() && peer.state == State::Dead {
             return WINDOW;
         }
         WINDOW.saturating_sub(peer.incoming_bytes + peer.received.len())
@@ -150,7 +145,7 @@ impl Net {
 
     fn listening(&self, address: SocketAddr) -> Option<u32> {
         let matches = |listener: &Listener| {
-            listener.open
+            listener.file.is_some()
                 && listener.address.port() == address.port()
                 && (listener.address.ip() == address.ip() || listener.address.ip().is_unspecified())
         };
@@ -166,108 +161,104 @@ impl Kernel {
 
     pub(crate) fn listen(
         &mut self,
-        pid: Pid,
+        me: Index,
         mut address: SocketAddr,
         backlog: u32,
     ) -> Result<Handle, Errno> {
         // The machine has a loopback interface and no other.
         if !address.ip().is_loopback() && !address.ip().is_unspecified() {
-            return self.failed(pid, Call::Listen, Errno::ADDRNOTAVAIL);
+            return self.failed(me, Call::Listen, Errno::ADDRNOTAVAIL);
         }
         if address.port() == 0 {
             let taken = |port| self.net.listening(SocketAddr::new(address.ip(), port)).is_some();
             let port = (FIRST_PORT..).find(|port| !taken(*port)).expect("fewer listeners than ports");
             address.set_port(port);
         } else if self.net.listening(address).is_some() {
-            return self.failed(pid, Call::Listen, Errno::ADDRINUSE);
+            return self.failed(me, Call::Listen, Errno::ADDRINUSE);
         }
         let listener = self.net.listeners.len() as u32;
-        let Some(handle) = self.process(pid).open(Object::Listener(listener)) else {
-            return self.failed(pid, Call::Listen, Errno::MFILE);
+        let Some(handle) = self.open(me, Object::Listener(listener)) else {
+            return self.failed(me, Call::Listen, Errno::MFILE);
         };
-        self.net.listeners.push(Listener {
-            address,
-            backlog,
-            open: true,
-            queue: VecDeque::new(),
-            watch: None,
-            owner: pid,
-        });
-        self.record(pid, Kind::Listen, u64::from(address.port()), u64::from(backlog));
+        let file = self.file(me, handle);
+        self.net.listeners.push(Listener { address, backlog, file, queue: VecDeque::new() });
+        self.record(me, Kind::Listen, u64::from(address.port()), u64::from(backlog));
         Ok(handle)
     }
 
-    pub(crate) fn connect(&mut self, pid: Pid, address: SocketAddr) -> Result<Handle, Errno> {
+    pub(crate) fn connect(&mut self, me: Index, address: SocketAddr) -> Result<Handle, Errno> {
         let conn = self.net.conns.len() as u32;
-        let Some(handle) = self.process(pid).open(Object::Conn { conn, side: 0 }) else {
-            return self.failed(pid, Call::Connect, Errno::MFILE);
+        let Some(handle) = self.open(me, Object::Conn { conn, side: 0 }) else {
+            return self.failed(me, Call::Connect, Errno::MFILE);
         };
         self.net.ephemeral = self.net.ephemeral.wrapping_add(1) % 20_000;
         let from = SocketAddr::new(CLIENTS, 10_000 + self.net.ephemeral);
         let mut ends = [End::new(State::Connecting), End::new(State::Connecting)];
-        ends[0].open = true;
+        ends[0].file = self.file(me, handle);
         self.net.conns.push(Conn { ends, addresses: [from, address], listener: None });
-        self.record(pid, Kind::Connect, u64::from(address.port()), u64::from(conn));
+        self.record(me, Kind::Connect, u64::from(address.port()), u64::from(conn));
         let delay = self.latency(conn);
         self.after(delay, Happening::Syn { conn, attempt: 1 });
         Ok(handle)
     }
 
-    pub(crate) fn accept(&mut self, pid: Pid, handle: Handle) -> Result<(Handle, SocketAddr), Errno> {
-        let Some(object) = self.process(pid).object(handle) else {
-            return self.failed(pid, Call::Accept, Errno::BADF);
+    pub(crate) fn accept(&mut self, me: Index, handle: Handle) -> Result<(Handle, SocketAddr), Errno> {
+        let Some(object) = self.object(me, handle) else {
+            return self.failed(me, Call::Accept, Errno::BADF);
         };
         let Object::Listener(listener) = object else {
-            return self.failed(pid, Call::Accept, Errno::INVAL);
+            return self.failed(me, Call::Accept, Errno::INVAL);
         };
         // The descriptor is taken first: at the limit, an empty queue says so too (accept4(2)).
-        let process = self.process(pid);
-        let full = process.open >= process.fd_limit;
-        if full || self.laid.descriptors_short && Some(pid) == self.host {
+        let full = self.process(me).descriptors.is_full();
+        if full || self.laid.descriptors_short && Some(me) == self.host {
             // K16: the connection stays in the queue, and the listener stays readable.
-            return self.failed(pid, Call::Accept, Errno::MFILE);
+            return self.failed(me, Call::Accept, Errno::MFILE);
         }
         let Some(conn) = self.net.listeners[listener as usize].queue.front().copied() else {
-            self.progressed(pid, object, true);
-            return self.failed(pid, Call::Accept, Errno::AGAIN);
+            self.progressed(me, handle, true);
+            return self.failed(me, Call::Accept, Errno::AGAIN);
         };
         if self.laid.abort_accepts > 0 {
             self.laid.abort_accepts -= 1;
             self.net.listeners[listener as usize].queue.pop_front();
             self.send_reset(conn, 1);
             self.record_world(Kind::Fault, crate::fault::Class::AbortedAccept as u64, u64::from(conn));
-            return self.failed(pid, Call::Accept, Errno::CONNABORTED);
+            return self.failed(me, Call::Accept, Errno::CONNABORTED);
         }
-        let Some(accepted) = self.process(pid).open(Object::Conn { conn, side: 1 }) else {
-            return self.failed(pid, Call::Accept, Errno::MFILE);
+        let Some(accepted) = self.open(me, Object::Conn { conn, side: 1 }) else {
+            return self.failed(me, Call::Accept, Errno::MFILE);
         };
         self.net.listeners[listener as usize].queue.pop_front();
         // K15: a connection that was reset before it was accepted is accepted all the same.
-        self.net.end(conn, 1).open = true;
-        self.progressed(pid, object, true);
-        self.record(pid, Kind::Accept, u64::from(conn), 0);
+        self.net.end(conn, 1).file = self.file(me, accepted);
+        self.progressed(me, handle, true);
+        self.check_accept(me);
+        self.record(me, Kind::Accept, u64::from(conn), 0);
         Ok((accepted, self.net.conns[conn as usize].addresses[0]))
     }
 
-    pub(crate) fn read(&mut self, pid: Pid, handle: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let (conn, side) = self.stream(pid, handle, Call::Read)?;
-        let object = Object::Conn { conn, side };
+    pub(crate) fn read(&mut self, me: Index, handle: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
+        if let Some(Object::Channel { channel, side }) = self.object(me, handle) {
+            return self.channel_read(me, handle, (channel, side), buffer);
+        }
+        let (conn, side) = self.stream(me, handle, Call::Read)?;
         let short = self.laid.short_io;
         let end = self.net.end(conn, side);
         if end.state == State::Connecting {
-            return self.failed(pid, Call::Read, Errno::NOTCONN);
+            return self.failed(me, Call::Read, Errno::NOTCONN);
         }
         let available = end.received.len().min(buffer.len());
         if available == 0 && !buffer.is_empty() {
             if let Some(errno) = end.error.take() {
-                return self.failed(pid, Call::Read, errno);
+                return self.failed(me, Call::Read, errno);
             }
             if end.fin_received || end.state == State::Dead {
-                self.record(pid, Kind::Read, handle.raw(), 0);
+                self.record(me, Kind::Read, handle.raw(), 0);
                 return Ok(0);
             }
-            self.progressed(pid, object, true);
-            return self.failed(pid, Call::Read, Errno::AGAIN);
+            self.progressed(me, handle, true);
+            return self.failed(me, Call::Read, Errno::AGAIN);
         }
         let count = if short { self.shorter(conn, available) } else { available };
         let end = self.net.end(conn, side);
@@ -275,8 +266,8 @@ impl Kernel {
         for (slot, byte) in buffer.iter_mut().zip(end.received.drain(..count)) {
             *slot = byte;
         }
-        self.record(pid, Kind::Read, handle.raw(), count as u64);
-        self.progressed(pid, object, true);
+        self.record(me, Kind::Read, handle.raw(), count as u64);
+        self.progressed(me, handle, true);
         if before >= WINDOW / 2 && before - count < WINDOW {
             // The peer may have waited for room.
             self.notify_end(conn, 1 - side);
@@ -284,47 +275,54 @@ impl Kernel {
         Ok(count)
     }
 
-    pub(crate) fn write(&mut self, pid: Pid, handle: Handle, bytes: &[u8]) -> Result<usize, Errno> {
-        let (conn, side) = self.stream(pid, handle, Call::Write)?;
-        let object = Object::Conn { conn, side };
+    pub(crate) fn write(&mut self, me: Index, handle: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        if let Some(Object::Channel { channel, side }) = self.object(me, handle) {
+            return self.channel_write(me, handle, (channel, side), bytes);
+        }
+        let (conn, side) = self.stream(me, handle, Call::Write)?;
         let end = self.net.end(conn, side);
         if end.state == State::Connecting {
-            return self.failed(pid, Call::Write, Errno::AGAIN);
+            return self.failed(me, Call::Write, Errno::AGAIN);
         }
         if let Some(errno) = end.error.take() {
-            return self.failed(pid, Call::Write, errno);
+            return self.failed(me, Call::Write, errno);
         }
         if end.state == State::Dead || end.fin_sent {
-            return self.failed(pid, Call::Write, Errno::PIPE);
+            return self.failed(me, Call::Write, Errno::PIPE);
         }
         let room = self.net.room(conn, side).min(bytes.len());
         if room > 0 || !bytes.is_empty() {
-            self.progressed(pid, object, false);
+            self.progressed(me, handle, false);
         }
         if room == 0 && !bytes.is_empty() {
-            return self.failed(pid, Call::Write, Errno::AGAIN);
+            return self.failed(me, Call::Write, Errno::AGAIN);
         }
         let count = if self.laid.short_io { self.shorter(conn, room) } else { room };
-        self.record(pid, Kind::Write, handle.raw(), count as u64);
-        self.record(pid, Kind::Content, hash_bytes(&bytes[..count]), 0);
+        self.record(me, Kind::Write, handle.raw(), count as u64);
+        self.record(me, Kind::Content, hash_bytes(&bytes[..count]), 0);
         self.send(conn, side, Segment::Data(bytes[..count].to_vec()));
         Ok(count)
     }
 
-    pub(crate) fn shutdown(&mut self, pid: Pid, handle: Handle, how: ShutdownHow) -> Result<(), Errno> {
-        if let Some(Object::Listener(_)) = self.process(pid).object(handle) {
+    pub(crate) fn shutdown(&mut self, me: Index, handle: Handle, how: ShutdownHow) -> Result<(), Errno> {
+        if let Some(Object::Listener(_)) = self.object(me, handle) {
             // Linux takes the end of writing on a listener, and nothing comes of it.
             return if how == ShutdownHow::Write {
                 Ok(())
             } else {
-                self.failed(pid, Call::Shutdown, Errno::INVAL)
+                self.failed(me, Call::Shutdown, Errno::INVAL)
             };
         }
-        let (conn, side) = self.stream(pid, handle, Call::Shutdown)?;
-        if self.net.end(conn, side).state != State::Established {
-            return self.failed(pid, Call::Shutdown, Errno::NOTCONN);
+        if let Some(Object::Channel { channel, side }) = self.object(me, handle) {
+            self.record(me, Kind::Shutdown, handle.raw(), 0);
+            self.channel_shutdown((channel, side), how);
+            return Ok(());
         }
-        self.record(pid, Kind::Shutdown, handle.raw(), 0);
+        let (conn, side) = self.stream(me, handle, Call::Shutdown)?;
+        if self.net.end(conn, side).state != State::Established {
+            return self.failed(me, Call::Shutdown, Errno::NOTCONN);
+        }
+        self.record(me, Kind::Shutdown, handle.raw(), 0);
         if matches!(how, ShutdownHow::Write | ShutdownHow::Both) {
             self.send_fin(conn, side);
         }
@@ -335,55 +333,46 @@ impl Kernel {
         Ok(())
     }
 
-    pub(crate) fn take_error(&mut self, pid: Pid, handle: Handle) -> Result<Option<Errno>, Errno> {
-        let (conn, side) = self.stream(pid, handle, Call::Read)?;
+    pub(crate) fn take_error(&mut self, me: Index, handle: Handle) -> Result<Option<Errno>, Errno> {
+        if let Some(Object::Channel { channel, side }) = self.object(me, handle) {
+            return Ok(self.channel_error(channel, side));
+        }
+        let (conn, side) = self.stream(me, handle, Call::Read)?;
         Ok(self.net.end(conn, side).error.take())
     }
 
     pub(crate) fn addresses(
         &mut self,
-        pid: Pid,
+        me: Index,
         handle: Handle,
     ) -> Result<(SocketAddr, Option<SocketAddr>), Errno> {
-        match self.process(pid).object(handle) {
+        match self.object(me, handle) {
             Some(Object::Listener(listener)) => Ok((self.net.listeners[listener as usize].address, None)),
             Some(Object::Conn { conn, side }) => {
                 let addresses = self.net.conns[conn as usize].addresses;
                 let stands = self.net.end(conn, side).state == State::Established;
                 Ok((addresses[side as usize], stands.then_some(addresses[1 - side as usize])))
             }
-            Some(Object::Signals) => Err(Errno::NOTSOCK),
+            // Its addresses are of another family, and have no port.
+            Some(Object::Channel { .. }) => Err(Errno::OPNOTSUPP),
+            Some(Object::Signals | Object::Child(_) | Object::Quit(_)) => Err(Errno::NOTSOCK),
             None => Err(Errno::BADF),
         }
     }
 
-    pub(crate) fn close(&mut self, pid: Pid, handle: Handle) {
-        let Some(object) = self.process(pid).forget(handle) else { return };
-        self.record(pid, Kind::Close, handle.raw(), 0);
-        match object {
-            Object::Signals => {
-                self.process(pid).signal_handle = None;
-                self.process(pid).signal_watch = None;
-            }
-            Object::Conn { conn, side } => self.close_end(conn, side),
-            Object::Listener(listener) => {
-                let listener = &mut self.net.listeners[listener as usize];
-                listener.open = false;
-                listener.watch = None;
-                // K12: with the last holder the queue goes: its clients are reset.
-                for conn in std::mem::take(&mut listener.queue) {
-                    self.send_reset(conn, 1);
-                    self.net.end(conn, 1).state = State::Dead;
-                }
-            }
+    /// K12: with the last holder the queue goes: its clients are reset.
+    pub(crate) fn close_listener(&mut self, listener: u32) {
+        let listener = &mut self.net.listeners[listener as usize];
+        listener.file = None;
+        for conn in std::mem::take(&mut listener.queue) {
+            self.send_reset(conn, 1);
+            self.net.end(conn, 1).state = State::Dead;
         }
     }
 
-    fn close_end(&mut self, conn: u32, side: u8) {
+    pub(crate) fn close_end(&mut self, conn: u32, side: u8) {
         let end = self.net.end(conn, side);
-        end.open = false;
-        end.watch = None;
-        end.waiters.clear();
+        end.file = None;
         let (state, unread) = (end.state, !end.received.is_empty());
         match state {
             // The other side stands already: it learns that there is nobody (K15).
@@ -397,12 +386,14 @@ impl Kernel {
         }
     }
 
-    fn stream(&mut self, pid: Pid, handle: Handle, call: Call) -> Result<(u32, u8), Errno> {
-        match self.process(pid).object(handle) {
+    fn stream(&mut self, me: Index, handle: Handle, call: Call) -> Result<(u32, u8), Errno> {
+        match self.object(me, handle) {
             Some(Object::Conn { conn, side }) => Ok((conn, side)),
-            Some(Object::Listener(_)) => self.failed(pid, call, Errno::NOTCONN),
-            Some(Object::Signals) => self.failed(pid, call, Errno::NOTSOCK),
-            None => self.failed(pid, call, Errno::BADF),
+            Some(Object::Listener(_)) => self.failed(me, call, Errno::NOTCONN),
+            Some(Object::Channel { .. } | Object::Signals | Object::Child(_) | Object::Quit(_)) => {
+                self.failed(me, call, Errno::NOTSOCK)
+            }
+            None => self.failed(me, call, Errno::BADF),
         }
     }
 
@@ -477,9 +468,8 @@ impl Kernel {
     }
 
     fn notify_end(&mut self, conn: u32, side: u8) {
-        if self.net.end(conn, side).open {
-            // The watcher's own pid is in the watch; connections need no other.
-            self.notify(0, Object::Conn { conn, side });
+        if let Some(file) = self.net.end(conn, side).file {
+            self.notify(file);
         }
     }
 
@@ -505,7 +495,8 @@ impl Kernel {
                 if end.state == State::Dead {
                     return;
                 }
-                let accepted = end.open || side == 1 && end.state == State::Established && !end.fin_sent;
+                let accepted =
+                    end.file.is_some() || side == 1 && end.state == State::Established && !end.fin_sent;
                 if !accepted {
                     // The process that would read it is gone: the sender is told.
                     self.send_reset(conn, side);
@@ -549,7 +540,7 @@ impl Kernel {
     /// A connection request reaches its address.
     pub(crate) fn syn(&mut self, conn: u32, attempt: u32) {
         let caller = self.net.end(conn, 0);
-        if caller.state != State::Connecting || !caller.open {
+        if caller.state != State::Connecting || caller.file.is_none() {
             return;
         }
         self.record_world(Kind::Syn, u64::from(conn), u64::from(attempt));
@@ -560,11 +551,9 @@ impl Kernel {
             self.send(conn, 1, Segment::Refused);
             return;
         };
-        let (owner, full) = {
-            let listener = &self.net.listeners[listener as usize];
-            // K10: a backlog of n holds n + 1.
-            (listener.owner, listener.queue.len() > listener.backlog as usize)
-        };
+        let Listener { file, backlog, queue, .. } = &self.net.listeners[listener as usize];
+        // K10: a backlog of n holds n + 1.
+        let (file, full) = (*file, queue.len() > *backlog as usize);
         if full {
             if attempt > SYN_RETRIES {
                 self.give_up(conn, Errno::TIMEDOUT);
@@ -578,6 +567,8 @@ impl Kernel {
         self.net.end(conn, 1).state = State::Established;
         self.net.listeners[listener as usize].queue.push_back(conn);
         self.send(conn, 1, Segment::Established);
-        self.notify(owner, Object::Listener(listener));
+        if let Some(file) = file {
+            self.notify(file);
+        }
     }
 }

@@ -1,24 +1,85 @@
 //! Readiness: who watches what, and who is told.
+//!
+//! Each process has one poller. An open file may be watched by several, and one that several hold goes on
+//! being reported to whoever closed it without taking it out first.
 
 use crate::check::Violation;
-use crate::kernel::process::{Object, Run};
-use crate::kernel::{Call, Happening, Kernel, Nanos, Pid};
+use crate::choice::Stream;
+use crate::kernel::files::{FileId, Object};
+use crate::kernel::process::Run;
+use crate::kernel::{Call, Happening, Index, Kernel, Nanos};
 use crate::trace::Kind;
 use host_core::sys::{Errno, Handle, Interest, PollEvent, Readiness};
+use std::collections::VecDeque;
+
+/// A registration, by its place in its process's poller.
+pub(crate) type WatchId = u32;
 
 /// A registration with a process's poller.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch {
-    pub(crate) pid: Pid,
-    pub(crate) handle: Handle,
+struct Watch {
+    file: FileId,
+    handle: Handle,
     key: u64,
     interest: Interest,
+    /// One of several that watch the same listener, and only woken in turn (EPOLLEXCLUSIVE).
+    exclusive: bool,
+    /// Its descriptor is closed, and others hold the file.
+    ghost: bool,
     /// It stands in the process's list of those that may be ready.
     queued: bool,
+    /// Reported once without reason.
+    spurious: bool,
     /// How many times in a row it was reported and nothing came of it.
     idle_reports: u32,
     /// What was reported last.
     told: Readiness,
+}
+
+/// What one process watches.
+#[derive(Debug, Default)]
+pub(crate) struct Poller {
+    watches: Vec<Option<Watch>>,
+    free: Vec<WatchId>,
+    /// Those that may be ready, the longest waiting first.
+    ready: VecDeque<WatchId>,
+}
+
+impl Poller {
+    fn add(&mut self, watch: Watch) -> WatchId {
+        match self.free.pop() {
+            Some(id) => {
+                self.watches[id as usize] = Some(watch);
+                id
+            }
+            None => {
+                self.watches.push(Some(watch));
+                self.watches.len() as WatchId - 1
+            }
+        }
+    }
+
+    fn get(&mut self, id: WatchId) -> Option<&mut Watch> {
+        self.watches.get_mut(id as usize)?.as_mut()
+    }
+
+    /// Takes a registration out; its file.
+    pub(crate) fn remove(&mut self, id: WatchId) -> Option<FileId> {
+        let watch = self.watches.get_mut(id as usize)?.take()?;
+        self.free.push(id);
+        if watch.queued {
+            self.ready.retain(|ready| *ready != id);
+        }
+        Some(watch.file)
+    }
+
+    /// The descriptor of a registration was closed, and the file stays open elsewhere; its key, if the
+    /// poller is still there.
+    pub(crate) fn make_ghost(&mut self, id: WatchId) -> Option<u64> {
+        let watch = self.get(id)?;
+        watch.ghost = true;
+        Some(watch.key)
+    }
 }
 
 /// How many events a wait reports at most: few, so that "the rest comes next time" happens.
@@ -28,178 +89,301 @@ const EVENTS_MAX: usize = 64;
 /// sane `empty_wakes_max`.
 const IDLE_REPORTS_MAX: u32 = 64;
 
-impl Kernel {
-    fn watch_of(&mut self, pid: Pid, object: Object) -> &mut Option<Watch> {
-        match object {
-            Object::Listener(listener) => &mut self.net.listeners[listener as usize].watch,
-            Object::Conn { conn, side } => &mut self.net.end(conn, side).watch,
-            Object::Signals => &mut self.processes[pid as usize].signal_watch,
-        }
-    }
+/// Out of so many connections that several wait for, one wakes two of them (K27).
+const HERD_ONE_IN: u32 = 16;
 
-    /// What holds of an object now.
-    pub(crate) fn holds(&mut self, pid: Pid, object: Object) -> Holds {
-        match object {
-            Object::Listener(listener) => Holds {
-                readable: !self.net.listeners[listener as usize].queue.is_empty(),
-                ..Holds::default()
-            },
-            Object::Conn { conn, side } => self.net.holds(conn, side),
-            Object::Signals => {
-                let process = self.process(pid);
-                Holds { readable: process.pending & process.blocked != 0, ..Holds::default() }
-            }
-        }
+impl Kernel {
+    /// What holds of an object now, for `me`.
+    pub(crate) fn holds(&mut self, me: Index, object: Object) -> Holds {
+        let readable = match object {
+            Object::Conn { conn, side } => return self.net.holds(conn, side),
+            Object::Channel { channel, side } => return self.channel_holds(channel, side),
+            Object::Child(child) => return self.child_holds(child),
+            Object::Listener(listener) => !self.net.listeners[listener as usize].queue.is_empty(),
+            Object::Signals => self.process(me).signals.readable() != 0,
+            Object::Quit(worker) => self.process(worker).quit_asked,
+        };
+        Holds { readable, ..Holds::default() }
     }
 
     pub(crate) fn poll_add(
         &mut self,
-        pid: Pid,
+        me: Index,
         handle: Handle,
         key: u64,
         interest: Interest,
+        exclusive: bool,
     ) -> Result<(), Errno> {
-        let Some(object) = self.process(pid).object(handle) else {
-            return self.failed(pid, Call::PollAdd, Errno::BADF);
+        let Some(file) = self.file(me, handle) else {
+            return self.failed(me, Call::PollAdd, Errno::BADF);
         };
-        if self.watch_of(pid, object).is_some() {
-            return self.failed(pid, Call::PollAdd, Errno::EXIST);
+        let process = self.process(me);
+        if process.descriptors.watch(handle).is_some() {
+            return self.failed(me, Call::PollAdd, Errno::EXIST);
         }
-        *self.watch_of(pid, object) = Some(Watch {
-            pid,
+        let watch = process.poller.add(Watch {
+            file,
             handle,
             key,
             interest,
+            exclusive,
+            ghost: false,
             queued: false,
+            spurious: false,
             idle_reports: 0,
             told: Readiness::default(),
         });
-        self.record(pid, Kind::PollAdd, handle.raw(), bits(interest));
-        self.notify(pid, object);
+        process.descriptors.set_watch(handle, Some(watch));
+        self.files.get(file).watchers.push((me, watch));
+        self.record(me, Kind::PollAdd, handle.raw(), bits(interest));
+        // Registering looks at what is there already, for shared registrations too.
+        self.queue_if_ready(me, watch);
         Ok(())
     }
 
     pub(crate) fn poll_modify(
         &mut self,
-        pid: Pid,
+        me: Index,
         handle: Handle,
         key: u64,
         interest: Interest,
     ) -> Result<(), Errno> {
-        let Some(object) = self.process(pid).object(handle) else {
-            return self.failed(pid, Call::PollModify, Errno::BADF);
+        if self.file(me, handle).is_none() {
+            return self.failed(me, Call::PollModify, Errno::BADF);
+        }
+        let Some(id) = self.process(me).descriptors.watch(handle) else {
+            return self.failed(me, Call::PollModify, Errno::NOENT);
         };
-        let Some(watch) = self.watch_of(pid, object) else {
-            return self.failed(pid, Call::PollModify, Errno::NOENT);
+        let Some(watch) = self.process(me).poller.get(id) else {
+            return self.failed(me, Call::PollModify, Errno::NOENT);
         };
+        if watch.exclusive {
+            // It can only be taken out and put in again (epoll_ctl(2), EINVAL).
+            return self.failed(me, Call::PollModify, Errno::INVAL);
+        }
         watch.key = key;
         watch.interest = interest;
         watch.idle_reports = 0;
-        self.record(pid, Kind::PollModify, handle.raw(), bits(interest));
-        self.notify(pid, object);
+        self.record(me, Kind::PollModify, handle.raw(), bits(interest));
+        self.queue_if_ready(me, id);
         Ok(())
     }
 
-    pub(crate) fn poll_delete(&mut self, pid: Pid, handle: Handle) -> Result<(), Errno> {
-        let Some(object) = self.process(pid).object(handle) else {
-            return self.failed(pid, Call::PollDelete, Errno::BADF);
-        };
-        match self.watch_of(pid, object).take() {
-            None => return self.failed(pid, Call::PollDelete, Errno::NOENT),
-            Some(watch) if watch.queued => self.process(pid).ready.retain(|ready| *ready != handle),
-            Some(_) => {}
+    pub(crate) fn poll_delete(&mut self, me: Index, handle: Handle) -> Result<(), Errno> {
+        if self.file(me, handle).is_none() {
+            return self.failed(me, Call::PollDelete, Errno::BADF);
         }
-        self.record(pid, Kind::PollDelete, handle.raw(), 0);
+        let Some(id) = self.process(me).descriptors.watch(handle) else {
+            return self.failed(me, Call::PollDelete, Errno::NOENT);
+        };
+        self.process(me).descriptors.set_watch(handle, None);
+        self.drop_watch(me, id);
+        self.record(me, Kind::PollDelete, handle.raw(), 0);
         Ok(())
     }
 
-    /// Something happened to an object: tells whoever watches it or waits for it.
-    pub(crate) fn notify(&mut self, pid: Pid, object: Object) {
-        let holds = self.holds(pid, object);
-        let waiters = match object {
-            Object::Conn { conn, side } => std::mem::take(&mut self.net.end(conn, side).waiters),
-            Object::Listener(_) | Object::Signals => Vec::new(),
-        };
-        for waiter in waiters {
-            self.wake(waiter);
+    fn drop_watch(&mut self, me: Index, id: WatchId) {
+        if let Some(file) = self.process(me).poller.remove(id) {
+            self.files.get(file).watchers.retain(|watcher| *watcher != (me, id));
         }
-        let Some(watch) = self.watch_of(pid, object) else { return };
-        if watch.queued || holds.told(watch.interest).is_none() {
+    }
+
+    /// The poller of a process that ended goes with it.
+    pub(crate) fn drop_poller(&mut self, me: Index) {
+        let poller = std::mem::take(&mut self.process(me).poller);
+        for (id, watch) in poller.watches.into_iter().enumerate() {
+            if let Some(watch) = watch {
+                let id = id as WatchId;
+                self.files.get(watch.file).watchers.retain(|watcher| *watcher != (me, id));
+            }
+        }
+    }
+
+    /// Something happened to a file: tells whoever watches it or waits for it.
+    pub(crate) fn notify(&mut self, file: FileId) {
+        self.wake_waiters(file);
+        let mut shared = false;
+        for place in 0..self.files.get(file).watchers.len() {
+            let (watcher, id) = self.files.get(file).watchers[place];
+            if self.process(watcher).poller.get(id).is_some_and(|watch| watch.exclusive) {
+                shared = true;
+            } else {
+                self.queue_if_ready(watcher, id);
+            }
+        }
+        if shared {
+            self.notify_shared(file);
+        }
+    }
+
+    /// Wakes whoever waits for a file in a call of its own: all of them (poll(2)).
+    pub(crate) fn wake_waiters(&mut self, file: FileId) {
+        let mut waiters = std::mem::take(&mut self.files.get(file).waiters);
+        let herd = waiters.len() > 1;
+        for waiter in waiters.drain(..) {
+            if herd { self.wake_in_a_herd(waiter) } else { self.wake(waiter) }
+        }
+        // Its memory serves again.
+        self.files.get(file).waiters = waiters;
+    }
+
+    /// A connection came to a listener that several watch: one of those who wait for events is told, now
+    /// and then two (K27).
+    ///
+    /// The kernel walks the registrations in the order in which they were made until it has woken
+    /// somebody. Those that it passes are busy: they see the connection when they look next, and those
+    /// behind do not. Observed on Linux 6.18, where the first that waits is the one; which of them is
+    /// reached first when several processors go to sleep and wake is anybody's guess.
+    fn notify_shared(&mut self, file: FileId) {
+        let Object::Listener(listener) = self.files.get(file).object else { return };
+        let count = self.files.get(file).watchers.len();
+        let mut waiting = Vec::new();
+        for place in 0..count {
+            let (watcher, id) = self.files.get(file).watchers[place];
+            let process = self.process(watcher);
+            // K11: also one that is stopped while it waits.
+            let waits = process.doing == POLLING && matches!(process.run, Run::Blocked { .. });
+            if waits && process.poller.get(id).is_some_and(|watch| watch.exclusive) {
+                waiting.push(place);
+            }
+        }
+        let others = waiting.len() as u32;
+        let picked = self.choices.choose(Stream::Wake, listener, others) as usize;
+        let woken = waiting.get(picked).copied();
+        for place in 0..woken.unwrap_or(count) {
+            if waiting.binary_search(&place).is_err() {
+                self.queue_shared(file, place);
+            }
+        }
+        let Some(woken) = woken else { return };
+        self.queue_shared(file, woken);
+        if others > 1 && self.choices.one_in(Stream::Wake, listener, HERD_ONE_IN) {
+            self.queue_shared(file, waiting[(picked + 1) % waiting.len()]);
+        }
+    }
+
+    fn queue_shared(&mut self, file: FileId, place: usize) {
+        let (watcher, id) = self.files.get(file).watchers[place];
+        if self.process(watcher).poller.get(id).is_some_and(|watch| watch.exclusive) {
+            self.queue_if_ready(watcher, id);
+        }
+    }
+
+    /// Puts a registration into the list of its process if there is something to tell.
+    fn queue_if_ready(&mut self, me: Index, id: WatchId) {
+        let Some(watch) = self.process(me).poller.get(id) else { return };
+        if watch.queued {
             return;
         }
-        watch.queued = true;
-        let (watcher, handle) = (watch.pid, watch.handle);
-        let process = self.process(watcher);
-        process.ready.push_back(handle);
-        if process.doing == POLLING {
-            self.wake(watcher);
+        let (file, interest) = (watch.file, watch.interest);
+        let object = self.files.get(file).object;
+        if !self.holds(me, object).told(interest).is_none() {
+            self.queue(me, id);
         }
     }
 
-    pub(crate) fn notify_handle(&mut self, pid: Pid, handle: Handle) {
-        if let Some(object) = self.process(pid).object(handle) {
-            self.notify(pid, object);
+    fn queue(&mut self, me: Index, id: WatchId) {
+        let process = self.process(me);
+        if let Some(watch) = process.poller.get(id)
+            && !std::mem::replace(&mut watch.queued, true)
+        {
+            process.poller.ready.push_back(id);
+            if process.doing == POLLING {
+                self.wake(me);
+            }
+        }
+    }
+
+    /// Reports a file once as readable although it is not.
+    pub(crate) fn notify_falsely(&mut self, file: FileId) {
+        for place in 0..self.files.get(file).watchers.len() {
+            let (watcher, id) = self.files.get(file).watchers[place];
+            if let Some(watch) = self.process(watcher).poller.get(id).filter(|watch| watch.interest.readable)
+            {
+                watch.spurious = true;
+                self.queue(watcher, id);
+            }
         }
     }
 
     /// Something came of a report: a read of one that it can be read, a write of one that it can be written.
-    pub(crate) fn progressed(&mut self, pid: Pid, object: Object, read: bool) {
-        if let Some(watch) = self.watch_of(pid, object)
+    pub(crate) fn progressed(&mut self, me: Index, handle: Handle, read: bool) {
+        let process = self.process(me);
+        if let Some(id) = process.descriptors.watch(handle)
+            && let Some(watch) = process.poller.get(id)
             && (if read { watch.told.readable } else { watch.told.writable })
         {
             watch.idle_reports = 0;
         }
     }
 
+    /// What is told of a registration now.
+    fn told(&mut self, me: Index, id: WatchId) -> Option<Readiness> {
+        let watch = self.process(me).poller.get(id)?;
+        let (file, interest, spurious) = (watch.file, watch.interest, watch.spurious);
+        let object = self.files.get(file).object;
+        let told = self.holds(me, object).told(interest);
+        if told.is_none() && spurious {
+            return Some(Readiness { readable: true, writable: false, ended: false });
+        }
+        (!told.is_none()).then_some(told)
+    }
+
     /// What is ready now, level-triggered: what is told stays in the list.
-    pub(crate) fn collect(&mut self, pid: Pid, events: &mut Vec<PollEvent>) {
+    pub(crate) fn collect(&mut self, me: Index, events: &mut Vec<PollEvent>) {
         events.clear();
         let most = if self.laid.single_events { 1 } else { EVENTS_MAX };
-        for _ in 0..self.process(pid).ready.len() {
+        for _ in 0..self.process(me).poller.ready.len() {
             if events.len() == most {
                 break;
             }
-            let Some(handle) = self.process(pid).ready.pop_front() else { break };
-            let Some(object) = self.process(pid).object(handle) else { continue };
-            let holds = self.holds(pid, object);
-            let Some(watch) = self.watch_of(pid, object) else { continue };
-            let told = holds.told(watch.interest);
-            if told.is_none() {
+            let Some(id) = self.process(me).poller.ready.pop_front() else { break };
+            let told = self.told(me, id);
+            let Some(watch) = self.process(me).poller.get(id) else { continue };
+            let Some(told) = told else {
                 watch.queued = false;
                 continue;
-            }
+            };
+            watch.spurious = false;
             watch.idle_reports += 1;
             watch.told = told;
             let (key, idle) = (watch.key, watch.idle_reports);
             events.push(PollEvent { key, readiness: told });
-            self.process(pid).ready.push_back(handle);
+            self.process(me).poller.ready.push_back(id);
             if idle > IDLE_REPORTS_MAX {
-                let detail = format!("a socket was reported {idle} times in a row and nothing came of it");
-                self.violate(Violation::new("S34", detail));
+                self.report_spin(me, id, idle);
             }
         }
     }
 
+    fn report_spin(&mut self, me: Index, id: WatchId, idle: u32) {
+        let Some(watch) = self.process(me).poller.get(id).copied() else { return };
+        let what = if watch.ghost { "a closed descriptor that others hold" } else { "a socket" };
+        let (name, handle) = (&self.process(me).name, watch.handle.raw());
+        let detail = format!(
+            "{what}, {handle:x} of `{name}`, was reported {idle} times in a row and nothing came of it"
+        );
+        self.violate(Violation::new("S34", detail));
+    }
+
     /// Whether a wait would report something; drops from the list what would not be.
-    pub(crate) fn any_ready(&mut self, pid: Pid) -> bool {
-        while let Some(handle) = self.process(pid).ready.front().copied() {
-            if let Some(object) = self.process(pid).object(handle) {
-                let holds = self.holds(pid, object);
-                if let Some(watch) = self.watch_of(pid, object) {
-                    if !holds.told(watch.interest).is_none() {
-                        return true;
-                    }
-                    watch.queued = false;
-                }
+    pub(crate) fn any_ready(&mut self, me: Index) -> bool {
+        while let Some(id) = self.process(me).poller.ready.front().copied() {
+            if self.told(me, id).is_some() {
+                return true;
             }
-            self.process(pid).ready.pop_front();
+            let poller = &mut self.process(me).poller;
+            if let Some(watch) = poller.get(id) {
+                watch.queued = false;
+            }
+            poller.ready.pop_front();
         }
         false
     }
 
     /// S34: looks without waiting that find nothing, time and again, are a spin, unless it was asked for.
-    pub(crate) fn count_look(&mut self, pid: Pid, empty: bool) {
-        let process = self.process(pid);
+    pub(crate) fn count_look(&mut self, me: Index, empty: bool) {
+        let process = self.process(me);
         process.empty_looks = if empty { process.empty_looks + 1 } else { 0 };
         if process.empty_looks > EMPTY_LOOKS_MAX && !process.may_spin {
             let detail = format!(
@@ -209,21 +393,33 @@ impl Kernel {
         }
     }
 
-    /// The process in `pid` is woken by the next thing that happens to `object`.
-    pub(crate) fn wait_for(&mut self, pid: Pid, object: Object) {
-        if let Object::Conn { conn, side } = object {
-            self.net.end(conn, side).waiters.push(pid);
+    /// `me` is woken by the next thing that happens to `file`.
+    pub(crate) fn wait_for(&mut self, me: Index, file: FileId) {
+        let waiters = &mut self.files.get(file).waiters;
+        if let Err(place) = waiters.binary_search(&me) {
+            waiters.insert(place, me);
+        }
+        self.process(me).waits_for = Some(file);
+    }
+
+    /// `me` goes on, for whatever reason.
+    pub(crate) fn wait_no_longer(&mut self, me: Index) {
+        if let Some(file) = self.process(me).waits_for.take() {
+            let waiters = &mut self.files.get(file).waiters;
+            if let Ok(place) = waiters.binary_search(&me) {
+                waiters.remove(place);
+            }
         }
     }
 
     /// Blocks the calling process until it is woken or `deadline`; it then has to look again.
-    pub(crate) fn block(&mut self, pid: Pid, deadline: Option<Nanos>, doing: &'static str) {
-        let process = self.process(pid);
+    pub(crate) fn block(&mut self, me: Index, deadline: Option<Nanos>, doing: &'static str) {
+        let process = self.process(me);
         process.doing = doing;
         process.empty_looks = 0;
         let turn = process.next_turn(Run::Blocked { interruptible: true });
         if let Some(at) = deadline {
-            self.plan_at(at, Happening::Run { pid, turn });
+            self.plan_at(at, Happening::Run { index: me, turn });
         }
     }
 }

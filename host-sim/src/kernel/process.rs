@@ -1,20 +1,17 @@
 //! What the kernel knows of one process.
 
-use crate::kernel::{Nanos, Pid};
+use crate::check::Checks;
+use crate::kernel::files::{Descriptors, FileId};
+use crate::kernel::poller::Poller;
+use crate::kernel::signals::Signals;
+use crate::kernel::slots::Seat;
+use crate::kernel::{Index, Nanos};
+use host_core::fleet::beat::Pace;
 use host_core::service::kick::Site;
-use host_core::sys::{Handle, Signal};
+use host_core::sys::{ExitStatus, Handle, OnHostDeath, Pid};
 use host_core::time::Instant;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// By itself, with this status.
-    Code(u8),
-    /// By this signal.
-    Signal(Signal),
-}
 
 /// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,61 +26,116 @@ pub(crate) enum Run {
     Ended,
 }
 
-/// An open descriptor.
+/// How far a process is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Object {
-    Listener(u32),
-    Conn { conn: u32, side: u8 },
-    Signals,
+pub(crate) enum Life {
+    Living,
+    /// Its body has ended and its descriptors are closed; its status is fixed, and nobody can read it yet.
+    Exiting,
+    /// It keeps its number until its parent collects its status.
+    Zombie,
+    /// Nothing of it is left.
+    Gone,
 }
 
-/// A seat for a descriptor: the generation makes a stale handle name nobody.
+/// What a parent has not heard yet of a child that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Stopped,
+    Continued,
+}
+
+/// What becomes of a forked process when its parent ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orphanage {
+    pub(crate) policy: OnHostDeath,
+    pub(crate) drain_timeout: Nanos,
+}
+
+/// What is true of a process, whatever anybody believes of it: for the rules.
 #[derive(Debug, Default)]
-pub(crate) struct Seat {
-    generation: u32,
-    object: Option<Object>,
+pub(crate) struct Truth {
+    /// When it last did anything: a system call, a sign of life, the end of declared work.
+    pub(crate) progress: Nanos,
+    /// It hangs for ever, by a fault.
+    pub(crate) hung_since: Option<Nanos>,
+    /// Its last sign of life.
+    pub(crate) pulsed: Option<Nanos>,
+    /// How many times it has heard from its poller since it was asked to quit.
+    pub(crate) polls_since_quit: u32,
+    /// When it was stopped or not scheduled; the last span may be open.
+    pub(crate) halted: Vec<(Nanos, Option<Nanos>)>,
 }
 
 pub(crate) struct Process {
     pub(crate) name: String,
+    // Scheduling.
     pub(crate) run: Run,
     /// Which planned turn is the valid one.
     pub(crate) turn: u64,
     /// It has run at all.
     pub(crate) begun: bool,
+    /// By a signal.
     pub(crate) stopped: bool,
-    /// Its turn came while it was stopped.
+    /// So many faults keep it from being scheduled.
+    pub(crate) held: u32,
+    /// Its turn came while it was stopped or held.
     pub(crate) owed: bool,
     pub(crate) interrupted: bool,
+    /// How it ended, as soon as that is fixed.
     pub(crate) status: Option<ExitStatus>,
-    pub(crate) fds: Vec<Seat>,
-    pub(crate) open: usize,
-    pub(crate) fd_limit: usize,
-    // Signals.
-    pub(crate) pending: u64,
-    pub(crate) blocked: u64,
-    pub(crate) signal_handle: Option<Handle>,
-    pub(crate) signal_watch: Option<super::poller::Watch>,
-    // The poller: handles that may be ready, the longest waiting first.
-    pub(crate) ready: VecDeque<Handle>,
-    // Heartbeat.
+    pub(crate) life: Life,
+    /// What it is doing, for a report of who is waiting for what.
+    pub(crate) doing: &'static str,
+    // Its family.
+    pub(crate) number: Option<Pid>,
+    pub(crate) parent: Option<Index>,
+    /// It was adopted, not forked, by its parent.
+    pub(crate) stranger: bool,
+    /// It adopts what its descendants leave behind (PR_SET_CHILD_SUBREAPER).
+    pub(crate) subreaper: bool,
+    /// Those that were not reaped.
+    pub(crate) children: BTreeSet<Index>,
+    /// Of living children: the latest only.
+    pub(crate) news: BTreeMap<Index, News>,
+    /// Adopted ones that wait to be reaped.
+    pub(crate) dead_strangers: BTreeSet<Index>,
+    /// The file that its parent sees it as.
+    pub(crate) seen_as: Option<FileId>,
+    /// That file has become readable.
+    pub(crate) announced: bool,
+    pub(crate) orphanage: Option<Orphanage>,
+    // Descriptors and readiness.
+    pub(crate) descriptors: Descriptors,
+    pub(crate) poller: Poller,
+    /// The file that it waits for in a call of its own.
+    pub(crate) waits_for: Option<FileId>,
+    pub(crate) signals: Signals,
+    // As a worker.
+    pub(crate) seat: Option<Seat>,
+    /// What its last sign of life said.
+    pub(crate) pace: Option<Pace>,
+    /// Signs of life since it last let time pass.
+    pub(crate) pulses: u32,
+    pub(crate) quit_asked: bool,
+    pub(crate) quit_handle: Option<Handle>,
+    pub(crate) quit_file: Option<FileId>,
+    /// By a fault, it hangs at the next thing it does.
+    pub(crate) hangs_next: bool,
+    // As a host.
     pub(crate) kick: Option<Duration>,
     pub(crate) beat: Instant,
     pub(crate) site: Site,
     pub(crate) names: Vec<String>,
+    /// The rules for the application that runs in a worker.
+    pub(crate) checks: Option<Box<Checks>>,
     /// Lines on standard error.
     pub(crate) said: Vec<String>,
-    /// What it is doing, for a report of who is waiting for what.
-    pub(crate) doing: &'static str,
     /// How many looks at the poller in a row found nothing, and whether that was asked for.
     pub(crate) empty_looks: u32,
     pub(crate) may_spin: bool,
-    /// It hangs in a callback for ever, by a fault.
-    pub(crate) hung_since: Option<Nanos>,
+    pub(crate) truth: Truth,
 }
-
-/// The usual soft limit of open descriptors.
-const FD_LIMIT: usize = 1024;
 
 impl Process {
     pub(crate) fn new(name: String) -> Self {
@@ -93,26 +145,42 @@ impl Process {
             turn: 0,
             begun: false,
             stopped: false,
+            held: 0,
             owed: false,
             interrupted: false,
             status: None,
-            fds: Vec::new(),
-            open: 0,
-            fd_limit: FD_LIMIT,
-            pending: 0,
-            blocked: 0,
-            signal_handle: None,
-            signal_watch: None,
-            ready: VecDeque::new(),
+            life: Life::Living,
+            doing: "starting",
+            number: None,
+            parent: None,
+            stranger: false,
+            subreaper: false,
+            children: BTreeSet::new(),
+            news: BTreeMap::new(),
+            dead_strangers: BTreeSet::new(),
+            seen_as: None,
+            announced: false,
+            orphanage: None,
+            descriptors: Descriptors::new(),
+            poller: Poller::default(),
+            waits_for: None,
+            signals: Signals::default(),
+            seat: None,
+            pace: None,
+            pulses: 0,
+            quit_asked: false,
+            quit_handle: None,
+            quit_file: None,
+            hangs_next: false,
             kick: None,
             beat: Instant::ZERO,
             site: Site::Loop,
             names: Vec::new(),
+            checks: None,
             said: Vec::new(),
-            doing: "starting",
             empty_looks: 0,
             may_spin: false,
-            hung_since: None,
+            truth: Truth::default(),
         }
     }
 
@@ -123,47 +191,17 @@ impl Process {
         self.turn
     }
 
-    /// Gives a descriptor for `object`; `None` at the limit.
-    pub(crate) fn open(&mut self, object: Object) -> Option<Handle> {
-        if self.open >= self.fd_limit {
-            return None;
-        }
-        let index = self.fds.iter().position(|seat| seat.object.is_none()).unwrap_or_else(|| {
-            self.fds.push(Seat::default());
-            self.fds.len() - 1
-        });
-        self.open += 1;
-        self.fds[index].object = Some(object);
-        Some(Handle::from_raw(u64::from(self.fds[index].generation) << 32 | index as u64))
+    /// It has heard from its poller.
+    pub(crate) fn count_poll(&mut self) {
+        self.truth.polls_since_quit += u32::from(self.quit_asked);
     }
 
-    /// What a handle names.
-    pub(crate) fn object(&self, handle: Handle) -> Option<Object> {
-        let seat = self.fds.get(handle.raw() as u32 as usize)?;
-        seat.object.filter(|_| seat.generation == (handle.raw() >> 32) as u32)
+    pub(crate) fn is_living(&self) -> bool {
+        self.life == Life::Living
     }
 
-    /// Takes a descriptor out.
-    pub(crate) fn forget(&mut self, handle: Handle) -> Option<Object> {
-        let object = self.object(handle)?;
-        let seat = &mut self.fds[handle.raw() as u32 as usize];
-        seat.object = None;
-        seat.generation += 1;
-        self.open -= 1;
-        Some(object)
-    }
-
-    /// All open handles.
-    pub(crate) fn handles(&self) -> Vec<Handle> {
-        let open = self.fds.iter().enumerate().filter(|(_, seat)| seat.object.is_some());
-        open.map(|(index, seat)| Handle::from_raw(u64::from(seat.generation) << 32 | index as u64)).collect()
+    /// Whether it is kept from running, by a signal or by the scheduler.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.stopped || self.held > 0
     }
 }
-
-/// A signal as a bit of a set.
-pub(crate) const fn bit(signal: Signal) -> u64 {
-    1 << signal.number()
-}
-
-/// Who a process waits behind: nobody is called twice for one wake.
-pub(crate) type Waiters = Vec<Pid>;

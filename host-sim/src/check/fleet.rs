@@ -1,0 +1,73 @@
+//! The rules for fleets, over the facts and orders of a host: they know it by these alone.
+//!
+//! `ledger` keeps who is known; each of the others is fed the same facts and asks it.
+
+mod ends;
+mod kills;
+mod ledger;
+mod restarts;
+mod seats;
+
+use crate::check::Violation;
+use crate::kernel::Nanos;
+use host_core::action::Action;
+use host_core::event::Event;
+use host_core::sys::Fact;
+use host_core::time::Instant;
+use ledger::Ledger;
+
+/// All rules for fleets.
+#[derive(Default)]
+pub(crate) struct FleetCheck {
+    ledger: Ledger,
+    kills: kills::KillCheck,
+    seats: seats::SeatCheck,
+    restarts: restarts::RestartCheck,
+    ends: ends::EndCheck,
+    now: Instant,
+}
+
+impl FleetCheck {
+    pub(crate) fn on_fact(&mut self, _: Nanos, fact: &Fact<'_>) -> Option<Violation> {
+        if let Fact::Begin(config) = fact {
+            let restarts = restarts::RestartCheck::new(config.fleets.len());
+            let seats = seats::SeatCheck::new(config);
+            *self = Self { ledger: Ledger::new(config), restarts, seats, ..Self::default() };
+        }
+        if self.ledger.is_empty() {
+            return None;
+        }
+        match fact {
+            Fact::Begin(_) => None,
+            Fact::Event(now, event) => {
+                self.now = *now;
+                self.on_event(event)
+            }
+            Fact::Action(action) => self.on_action(action),
+            Fact::Settled(host) => self.seats.settled(&self.ledger, host),
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) -> Option<Violation> {
+        let (now, ledger) = (self.now, &mut self.ledger);
+        self.ends.on_event(ledger, event);
+        self.restarts.on_event(ledger, now, event);
+        self.seats.on_event(ledger, event);
+        self.kills.on_event(now, event);
+        ledger.on_event(now, event);
+        None
+    }
+
+    fn on_action(&mut self, action: &Action) -> Option<Violation> {
+        let (now, ledger) = (self.now, &mut self.ledger);
+        let found = self.kills.on_action(ledger, now, action);
+        let found = found.or_else(|| self.seats.on_action(ledger, action));
+        let found = found.or_else(|| self.restarts.on_action(ledger, now, action));
+        let found = found.or_else(|| self.ends.on_action(ledger, action));
+        ledger.on_action(now, action);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

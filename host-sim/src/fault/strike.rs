@@ -1,0 +1,159 @@
+//! What each class of fault does when its moment has come, and what is left of it after the last one.
+
+use super::{Class, Fault, Faults, Laid};
+use crate::choice::Stream;
+use crate::kernel::signals::{Disposition, ended_by};
+use crate::kernel::{Happening, Index, Kernel, Nanos, SECOND};
+use crate::trace::Kind;
+use host_core::sys::{ExitStatus, Signal};
+
+/// What an operator sends in a burst: what means something to a host, and does not end it.
+const OPERATOR: [Signal; 5] = [Signal::Ttin, Signal::Ttou, Signal::Hup, Signal::Usr2, Signal::Winch];
+/// How many signals a burst has at most: enough that some of them merge (K3).
+const BURST_MAX: u32 = 6;
+
+impl Kernel {
+    /// A planned fault begins or ends.
+    pub(crate) fn strike(&mut self, index: usize, begins: bool) {
+        let Some(fault) = self.plan.faults.get(index).copied() else { return };
+        if index < self.plan.healed || self.plan.left_out.has(fault.class) {
+            return;
+        }
+        let Fault { class, lasts, target, .. } = fault;
+        self.record_world(Kind::Fault, class as u64, u64::from(begins));
+        self.plan.struck[class as usize] += u32::from(begins);
+        match class {
+            Class::ShortIo => self.laid.short_io = begins,
+            Class::Interrupt => self.laid.interrupt = begins,
+            Class::Refuse => self.laid.refuse = begins,
+            Class::DescriptorShortage => self.laid.descriptors_short = begins,
+            Class::Latency => self.laid.latency = begins,
+            Class::Schedule => {
+                self.laid.jitter = begins;
+                self.laid.single_events = begins;
+            }
+            Class::SlowBoot => self.laid.slow_boot = if begins { lasts } else { 0 },
+            Class::ForkFailure => self.laid.fork_fails = begins,
+            Class::LateNews => self.laid.late_news = begins,
+            Class::AbortedAccept => self.laid.abort_accepts = 1 + target % 3,
+            Class::SlowCallback => self.laid.slow_callback = lasts,
+            Class::Hang => self.laid.hang = true,
+            Class::NeverReady => self.laid.never_ready = 1 + target % 3,
+            Class::ExitRace => self.laid.exit_races = 1 + target % 3,
+            Class::Reset | Class::Silence => self.strike_connection(class, target),
+            Class::WallJump => {
+                // Up to ten years, either way.
+                let years = i128::from(target % 21) - 10;
+                self.wall_offset += years * 365 * 86_400 * i128::from(SECOND);
+            }
+            Class::HostStop => self.on_host(|kernel, host| kernel.stop_for(host, lasts)),
+            Class::Kick => self.on_host(|kernel, host| kernel.signal(host, Signal::Usr1)),
+            Class::OperatorSignals => self.on_host(Self::burst),
+            Class::HostSlow => self.on_host(|kernel, host| kernel.hold_for(host, lasts)),
+            // By signals, as an operator does it, or by a freezer that tells nobody (cgroups(7)).
+            Class::Freeze => self.on_host(|kernel, host| kernel.freeze(host, lasts, target % 2 == 0)),
+            Class::WorkerHang => {
+                self.on_worker(target, |kernel, worker| kernel.process(worker).hangs_next = true);
+            }
+            Class::WorkerStop => self.on_worker(target, |kernel, worker| {
+                kernel.signal(worker, Signal::Stop);
+                // One in four is never continued.
+                if target >> 14 != 3 {
+                    kernel.after(lasts, Happening::Signal { index: worker, signal: Signal::Cont });
+                }
+            }),
+            Class::WorkerCrash => self.on_worker(target, |kernel, worker| {
+                let by_itself = target >> 15 == 1;
+                kernel.end(worker, if by_itself { ExitStatus::Code(0) } else { ended_by(Signal::Segv) });
+            }),
+            Class::WorkerKill => {
+                self.on_worker(target, |kernel, worker| kernel.signal(worker, Signal::Kill));
+            }
+            Class::IgnoreQuit => self.on_worker(target, |kernel, worker| {
+                let soft = [Signal::Term, Signal::Int, Signal::Quit];
+                kernel.process(worker).signals.set(&soft, Disposition::Ignored);
+            }),
+        }
+    }
+
+    fn strike_connection(&mut self, class: Class, target: u32) {
+        let standing = self.net.standing();
+        if standing.is_empty() {
+            return;
+        }
+        let conn = standing[target as usize % standing.len()];
+        // Either side may be the one that says nothing more.
+        let side = (target >> 15) as u8 & 1;
+        if class == Class::Reset { self.break_conn(conn) } else { self.silence(conn, side) }
+    }
+
+    fn on_host(&mut self, strike: impl FnOnce(&mut Self, Index)) {
+        if let Some(host) = self.host {
+            strike(self, host);
+        }
+    }
+
+    /// Strikes one of the living workers, if there are any.
+    fn on_worker(&mut self, target: u32, strike: impl FnOnce(&mut Self, Index)) {
+        let living = |index: &&Index| self.processes[**index as usize].is_living();
+        let count = self.workers.iter().filter(living).count();
+        let Some(place) = (target as usize).checked_rem(count) else { return };
+        if let Some(worker) = self.workers.iter().filter(living).nth(place).copied() {
+            strike(self, worker);
+        }
+    }
+
+    fn freeze(&mut self, host: Index, lasts: Nanos, told: bool) {
+        let all: Vec<_> = std::iter::once(host).chain(self.workers.iter().copied()).collect();
+        for index in all {
+            if told { self.stop_for(index, lasts) } else { self.hold_for(index, lasts) }
+        }
+    }
+
+    fn stop_for(&mut self, index: Index, lasts: Nanos) {
+        self.signal(index, Signal::Stop);
+        self.after(lasts, Happening::Signal { index, signal: Signal::Cont });
+    }
+
+    fn hold_for(&mut self, index: Index, lasts: Nanos) {
+        self.hold(index);
+        self.after(lasts, Happening::LetGo { index });
+    }
+
+    /// An operator leans on the keyboard. Nobody sends what is not expected yet: it would end the host.
+    fn burst(&mut self, host: Index) {
+        let count = 1 + self.choices.choose(Stream::Operator, 0, BURST_MAX);
+        for _ in 0..count {
+            let signal = OPERATOR[self.choices.choose(Stream::Operator, 0, OPERATOR.len() as u32) as usize];
+            if self.process(host).signals.expects(signal) {
+                self.signal(host, signal);
+            }
+        }
+    }
+
+    /// The end of all faults. Those that were silent stay silent; whoever hangs goes on hanging, and
+    /// whoever ignores signals ignores them, until somebody does something about it.
+    pub(crate) fn heal(&mut self) {
+        self.plan.healed = self.plan.faults.len();
+        self.faults = Faults::none();
+        self.plan.enabled = Some(Faults::none());
+        self.laid = Laid::default();
+        if let Some(host) = self.host {
+            self.signal(host, Signal::Cont);
+            self.let_go_for_good(host);
+        }
+        for worker in self.workers.iter().copied().collect::<Vec<_>>() {
+            self.process(worker).hangs_next = false;
+            if self.process(worker).stopped {
+                self.signal(worker, Signal::Cont);
+            }
+            self.let_go_for_good(worker);
+        }
+    }
+
+    fn let_go_for_good(&mut self, index: Index) {
+        while self.process(index).held > 0 {
+            self.let_go(index);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Signals: pending, held back, and what each does (signal(7)).
+
+use crate::kernel::files::FileId;
+use crate::kernel::process::News;
+use crate::kernel::{Index, Kernel};
+use crate::trace::Kind;
+use host_core::sys::{ExitStatus, Signal};
+
+/// What a process has set a signal to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// What the kernel does by itself.
+    Default,
+    /// Nothing.
+    Ignored,
+    /// A handler that exits 0, in whatever the process is.
+    ExitZero,
+    /// A handler that remembers that the worker is to quit.
+    Quit,
+    /// The handler that judges a host by its heartbeat.
+    Kick,
+}
+
+/// What the kernel does by itself.
+enum Default {
+    Nothing,
+    Stop,
+    End { core: bool },
+}
+
+const fn default_of(signal: Signal) -> Default {
+    match signal {
+        Signal::Chld | Signal::Cont | Signal::Winch => Default::Nothing,
+        Signal::Stop | Signal::Ttin | Signal::Ttou => Default::Stop,
+        Signal::Abrt | Signal::Quit | Signal::Segv => Default::End { core: true },
+        Signal::Hup
+        | Signal::Int
+        | Signal::Kill
+        | Signal::Usr1
+        | Signal::Usr2
+        | Signal::Alrm
+        | Signal::Term => Default::End { core: false },
+    }
+}
+
+/// How a process ends by a signal that ends it by default.
+pub(crate) const fn ended_by(signal: Signal) -> ExitStatus {
+    let core = matches!(default_of(signal), Default::End { core: true });
+    ExitStatus::Signal { number: signal.number(), core }
+}
+
+/// The signals of one process.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    /// A set, so that duplicates merge (K3).
+    pending: u64,
+    blocked: u64,
+    dispositions: [Disposition; SIGNALS],
+    /// Where it reads them (signalfd(2)).
+    pub(crate) file: Option<FileId>,
+}
+
+/// One more than the highest number of a standard signal.
+const SIGNALS: usize = 32;
+
+impl std::default::Default for Signals {
+    fn default() -> Self {
+        Self { pending: 0, blocked: 0, dispositions: [Disposition::Default; SIGNALS], file: None }
+    }
+}
+
+impl Signals {
+    /// Those of a worker before its body (S43).
+    pub(crate) fn of_a_worker() -> Self {
+        let mut signals = Self::default();
+        signals.set(&[Signal::Term, Signal::Int], Disposition::ExitZero);
+        signals.set(&[Signal::Quit], Disposition::Quit);
+        let ignored = [Signal::Hup, Signal::Usr1, Signal::Usr2, Signal::Ttin, Signal::Ttou, Signal::Winch];
+        signals.set(&ignored, Disposition::Ignored);
+        signals
+    }
+
+    pub(crate) fn set(&mut self, signals: &[Signal], disposition: Disposition) {
+        for signal in signals {
+            self.dispositions[signal.number() as usize] = disposition;
+        }
+    }
+
+    pub(crate) fn set_back(&mut self) {
+        self.dispositions = [Disposition::Default; SIGNALS];
+        self.blocked = 0;
+    }
+
+    pub(crate) fn block(&mut self, signals: &[Signal]) {
+        self.blocked |= set_of(signals);
+    }
+
+    pub(crate) fn unblock(&mut self, signals: &[Signal]) {
+        self.blocked &= !set_of(signals);
+    }
+
+    /// Those that a signal descriptor gives.
+    pub(crate) const fn readable(&self) -> u64 {
+        self.pending & self.blocked
+    }
+
+    /// Takes the lowest one that is pending and held back (K3).
+    pub(crate) fn read(&mut self) -> Option<Signal> {
+        let readable = self.readable();
+        let signal = Signal::ALL.iter().copied().find(|signal| readable & bit(*signal) != 0)?;
+        self.pending &= !bit(signal);
+        Some(signal)
+    }
+
+    /// Takes the lowest one that is pending and not held back.
+    fn next(&mut self) -> Option<Signal> {
+        let due = self.pending & !self.blocked;
+        if due == 0 {
+            return None;
+        }
+        let signal = Signal::ALL.iter().copied().find(|signal| due & bit(*signal) != 0)?;
+        self.pending &= !bit(signal);
+        Some(signal)
+    }
+
+    const fn holds_back(&self, signal: Signal) -> bool {
+        self.blocked & bit(signal) != 0
+    }
+
+    /// Whether it is dropped as soon as it is sent. One that is held back is kept, since by the time it is
+    /// let through it may mean something else.
+    fn drops(&self, signal: Signal) -> bool {
+        match self.dispositions[signal.number() as usize] {
+            _ if self.holds_back(signal) => false,
+            Disposition::Ignored => true,
+            Disposition::Default => matches!(default_of(signal), Default::Nothing),
+            Disposition::ExitZero | Disposition::Quit | Disposition::Kick => false,
+        }
+    }
+
+    /// Whether somebody who means no harm may send it: it is held back, or something is set for it.
+    pub(crate) fn expects(&self, signal: Signal) -> bool {
+        self.holds_back(signal) || self.dispositions[signal.number() as usize] != Disposition::Default
+    }
+}
+
+/// A signal as a bit of a set.
+const fn bit(signal: Signal) -> u64 {
+    1 << signal.number()
+}
+
+fn set_of(signals: &[Signal]) -> u64 {
+    signals.iter().fold(0, |set, signal| set | bit(*signal))
+}
+
+impl Kernel {
+    /// Sends a signal. To one that has ended it succeeds and does nothing (K8, K9).
+    pub(crate) fn signal(&mut self, index: Index, signal: Signal) {
+        if !self.process(index).is_living() {
+            return;
+        }
+        self.record(index, Kind::Signalled, u64::from(signal.number()), 0);
+        match signal {
+            Signal::Kill => return self.end(index, ended_by(Signal::Kill)),
+            Signal::Stop => {
+                self.process(index).signals.pending &= !bit(Signal::Cont);
+                return self.stop(index);
+            }
+            // It continues the process at once, whatever is set for it.
+            Signal::Cont => {
+                self.process(index).signals.pending &= !set_of(&[Signal::Ttin, Signal::Ttou]);
+                self.cont(index);
+            }
+            Signal::Ttin | Signal::Ttou => self.process(index).signals.pending &= !bit(Signal::Cont),
+            Signal::Hup
+            | Signal::Int
+            | Signal::Quit
+            | Signal::Abrt
+            | Signal::Usr1
+            | Signal::Segv
+            | Signal::Usr2
+            | Signal::Alrm
+            | Signal::Term
+            | Signal::Chld
+            | Signal::Winch => {}
+        }
+        let process = self.process(index);
+        if process.is_living() && !process.signals.drops(signal) {
+            process.signals.pending |= bit(signal);
+            self.take_signals(index);
+        }
+    }
+
+    /// Acts on what is pending and not held back, the lowest number first (K3); lets what is held back be
+    /// read. A stopped process does neither until it is continued (K5).
+    pub(crate) fn take_signals(&mut self, index: Index) {
+        loop {
+            let process = self.process(index);
+            if process.stopped || !process.is_living() {
+                return;
+            }
+            let Some(signal) = process.signals.next() else { break };
+            self.act(index, signal);
+        }
+        let signals = &self.process(index).signals;
+        if signals.readable() != 0
+            && let Some(file) = signals.file
+        {
+            self.notify(file);
+        }
+    }
+
+    fn act(&mut self, index: Index, signal: Signal) {
+        match self.process(index).signals.dispositions[signal.number() as usize] {
+            Disposition::Ignored => {}
+            Disposition::Default => match default_of(signal) {
+                Default::Nothing => {}
+                Default::Stop => self.stop(index),
+                Default::End { .. } => self.end(index, ended_by(signal)),
+            },
+            Disposition::ExitZero => self.end(index, ExitStatus::Code(0)),
+            Disposition::Quit => self.ask_to_quit(index),
+            Disposition::Kick => self.kick(index),
+        }
+    }
+
+    /// What a worker's handler of QUIT does. The call that it interrupts has ended before it runs, so that
+    /// the readable handle is seen by the next one.
+    pub(crate) fn ask_to_quit(&mut self, index: Index) {
+        self.interrupt(index);
+        let process = self.process(index);
+        if !std::mem::replace(&mut process.quit_asked, true) {
+            let file = process.quit_file;
+            self.record(index, Kind::QuitAsked, 0, 0);
+            if let Some(file) = file {
+                self.notify(file);
+            }
+        }
+    }
+
+    fn stop(&mut self, index: Index) {
+        if self.process(index).stopped {
+            return;
+        }
+        self.halting(index);
+        self.process(index).stopped = true;
+        self.record(index, Kind::Stop, 0, 0);
+        self.tell_parent(index, News::Stopped);
+    }
+
+    fn cont(&mut self, index: Index) {
+        if !std::mem::take(&mut self.process(index).stopped) {
+            return;
+        }
+        self.record(index, Kind::Continue, 0, 0);
+        self.tell_parent(index, News::Continued);
+        if self.process(index).doing == crate::kernel::poller::POLLING {
+            // epoll_wait(2) is not taken up again after a stop (signal(7)).
+            self.interrupt(index);
+        }
+        self.halted_no_longer(index);
+        self.take_signals(index);
+    }
+
+    /// USR1 at a host that armed the kick: what its signal handler does.
+    fn kick(&mut self, index: Index) {
+        use host_core::error::exit;
+        use host_core::service::kick::{Site, Verdict, last_words, verdict};
+        use host_core::time::Instant;
+        let now = Instant::from_nanos(self.now);
+        let process = self.process(index);
+        let Some(threshold) = process.kick else { return };
+        let (beat, site) = (process.beat, process.site);
+        let decided = verdict(now, beat, site, threshold);
+        let hung = matches!(decided, Verdict::Hung { .. });
+        self.record(index, Kind::Kick, now.since(beat).as_nanos() as u64, u64::from(hung));
+        if Some(index) == self.host {
+            self.checks.on_kick(self.now, hung, threshold, &mut self.violation);
+        }
+        match decided {
+            Verdict::Alive => self.interrupt(index),
+            Verdict::Hung { age } => {
+                let process = self.process(index);
+                let name = match site {
+                    Site::In(service, _) => process.names.get(service.index()).cloned().unwrap_or_default(),
+                    Site::Loop | Site::Waiting => String::new(),
+                };
+                let mut words = String::new();
+                let _ = last_words(&mut words, site, &name, age, threshold);
+                self.say(index, words.trim_end().to_owned());
+                self.end(index, ExitStatus::Code(exit::KICKED));
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a machine is made of beside the application, and what is true on it: for tests and rules.
+
+use super::Sim;
+use crate::kernel::process::{Life, Process, Run};
+use host_core::sys::{ExitStatus, Pid, Signal};
+use host_core::time::Instant;
+
+/// What a worker truly is, whatever its host believes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerState {
+    /// It runs, or its turn is planned.
+    Running,
+    /// It waits for something in a system call.
+    Blocked,
+    /// A signal stopped it.
+    Stopped,
+    /// It has ended, and its host cannot know yet.
+    Exiting(ExitStatus),
+    /// It has ended, and was not reaped.
+    Zombie(ExitStatus),
+}
+
+/// One worker, as it truly is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerView {
+    /// Its number; another worker may have had it.
+    pub pid: Pid,
+    /// The slot that it was born for.
+    pub slot: u32,
+    /// Which worker of that slot it is.
+    pub incarnation: u32,
+    /// What it does.
+    pub state: WorkerState,
+    /// Since when it hangs for ever, by a fault.
+    pub hung_since: Option<Instant>,
+    /// When it last did anything: a system call, a sign of life, the end of declared work.
+    pub progress: Instant,
+    /// Its host has died.
+    pub orphaned: bool,
+}
+
+impl WorkerView {
+    fn of(process: &Process) -> Option<Self> {
+        let (pid, seat) = (process.number?, process.seat?);
+        let state = match (process.life, process.status) {
+            (Life::Exiting, Some(status)) => WorkerState::Exiting(status),
+            (Life::Zombie, Some(status)) => WorkerState::Zombie(status),
+            (Life::Living, _) if process.stopped => WorkerState::Stopped,
+            (Life::Living, _) if matches!(process.run, Run::Blocked { interruptible: true }) => {
+                WorkerState::Blocked
+            }
+            (Life::Living, _) => WorkerState::Running,
+            (Life::Exiting | Life::Zombie | Life::Gone, _) => return None,
+        };
+        Some(Self {
+            pid,
+            slot: seat.slot,
+            incarnation: seat.incarnation,
+            state,
+            hung_since: process.truth.hung_since.map(Instant::from_nanos),
+            progress: Instant::from_nanos(process.truth.progress),
+            orphaned: process.stranger || process.parent.is_none(),
+        })
+    }
+}
+
+impl Sim {
+    /// Process numbers are below `max`, and used again: with a small one the same number comes back in
+    /// every run. Number 1 is init's, the host has the first of the others.
+    ///
+    /// # Panics
+    /// If `max` leaves no number for the host.
+    pub fn pid_max(&mut self, max: u32) {
+        self.kernel.borrow_mut().numbers.set_max(max);
+    }
+
+    /// How many processors the machine has. By default 2.
+    pub fn processors(&mut self, count: u32) {
+        self.kernel.borrow_mut().processors = count.max(1);
+    }
+
+    /// How many threads each process has. By default 1; with more, forking is refused.
+    pub fn threads(&mut self, count: u32) {
+        self.kernel.borrow_mut().threads = count.max(1);
+    }
+
+    /// Processes that are started from here on adopt the orphans among their descendants
+    /// (PR_SET_CHILD_SUBREAPER), as process 1 of a container does.
+    pub fn subreaper(&mut self) {
+        self.kernel.borrow_mut().subreaper = true;
+    }
+
+    /// Gives the host a child that it did not fork, and that dies at once.
+    pub fn adopt_stranger(&mut self) {
+        let kernel = &mut *self.kernel.borrow_mut();
+        if let Some(host) = kernel.host.filter(|host| kernel.processes[*host as usize].is_living()) {
+            kernel.adopt_stranger(host);
+        }
+    }
+
+    /// All workers that are not gone: those of the host, and orphans of a host that died. In the order of
+    /// their births.
+    pub fn workers(&self) -> Vec<WorkerView> {
+        let kernel = self.kernel.borrow();
+        kernel.workers.iter().filter_map(|index| WorkerView::of(&kernel.processes[*index as usize])).collect()
+    }
+
+    /// Sends the worker that has this number now a signal; whether there is one.
+    pub fn signal_worker(&mut self, number: Pid, signal: Signal) -> bool {
+        let kernel = &mut *self.kernel.borrow_mut();
+        let owner = kernel.numbers.owner(number).filter(|index| kernel.workers.contains(index));
+        if let Some(worker) = owner {
+            kernel.signal(worker, signal);
+        }
+        owner.is_some()
+    }
+
+    /// How many descriptors the host has open.
+    pub fn host_descriptors(&self) -> usize {
+        let kernel = self.kernel.borrow();
+        kernel.host.map_or(0, |host| kernel.processes[host as usize].descriptors.open)
+    }
+
+    /// How many children the host has that were not reaped, zombies included.
+    pub fn children(&self) -> usize {
+        let kernel = self.kernel.borrow();
+        kernel.host.map_or(0, |host| kernel.processes[host as usize].children.len())
+    }
+}

@@ -1,0 +1,83 @@
+//! Liveness: what a fleet must come to once faults stop, within bounds that follow from its settings.
+
+use super::Sim;
+use crate::check::Violation;
+use host_core::fleet::config::FleetConfig;
+use host_core::fleet::status::FleetStatus;
+use host_core::id::FleetId;
+use host_core::time::Duration;
+
+/// What everything else takes: scheduling, and one round of an operator.
+const EPSILON: Duration = Duration::from_secs(2);
+
+impl Sim {
+    /// Demands that every fleet is complete (L1) and that nobody hangs (L2), within `extra` and what the
+    /// settings say.
+    pub(super) fn settle_fleets(&mut self, extra: Duration) {
+        let fleets: Vec<_> = {
+            let kernel = self.kernel.borrow();
+            kernel.checks.host().map(|host| host.config().fleets.clone()).unwrap_or_default()
+        };
+        if fleets.is_empty() {
+            return;
+        }
+        // One after the other, since they start so.
+        let bound = fleets.iter().map(recovery).sum::<Duration>() + extra + EPSILON;
+        let over = |sim: &Self| sim.may_end && sim.host_status().is_some() || sim.incomplete().is_empty();
+        if !self.run_until(bound, over) {
+            let detail = format!("{bound:?} after the last fault: {}", self.incomplete().join("; "));
+            let hangs = self.workers().iter().any(|worker| worker.hung_since.is_some() && !worker.orphaned);
+            self.fail(Violation::new(if hangs { "L2" } else { "L1" }, detail));
+        }
+    }
+
+    /// How a fleet is, as its host knows it; `None` if there is none of this name.
+    pub fn fleet(&self, name: &str) -> Option<FleetStatus> {
+        let kernel = self.kernel.borrow();
+        let host = kernel.checks.host()?;
+        host.fleet(host.find_fleet(name)?)
+    }
+
+    /// What the fleets still lack, by name.
+    pub fn incomplete(&self) -> Vec<String> {
+        let mut lacking = Vec::new();
+        let workers = self.workers();
+        for worker in workers.iter().filter(|worker| !worker.orphaned) {
+            if let Some(since) = worker.hung_since {
+                lacking.push(format!("pid {} hangs since {since}", worker.pid));
+            }
+        }
+        let kernel = self.kernel.borrow();
+        if !kernel.host_is_well() {
+            lacking.push("the host is not well".to_owned());
+        }
+        let Some(host) = kernel.checks.host() else { return lacking };
+        for index in 0..host.config().fleets.len() {
+            let Some(fleet) = host.fleet(FleetId::new(index as u16)) else { continue };
+            let wanted = (fleet.wanted as usize).saturating_sub(fleet.retired.len());
+            if fleet.ready() != wanted || fleet.workers.len() != wanted {
+                lacking.push(format!(
+                    "fleet `{}` has {} ready workers of {} that live, {wanted} are wanted, slots {:?} rest, and it is {:?}",
+                    fleet.name,
+                    fleet.ready(),
+                    fleet.workers.len(),
+                    fleet.resting,
+                    fleet.health,
+                ));
+            }
+        }
+        lacking
+    }
+}
+
+/// How long a fleet takes at most to be complete again, whatever state it was left in: who hangs is found and
+/// killed, who drains comes to its end, who rests starts again, and boots.
+fn recovery(fleet: &FleetConfig) -> Duration {
+    let soft = fleet.soft_signal.map_or(Duration::ZERO, |soft| soft.grace);
+    let budget = fleet.kill_budget.map_or(Duration::ZERO, |budget| budget.window * fleet.wanted());
+    let late = fleet.boot_timeout + fleet.heartbeat_timeout * 3 + soft + budget;
+    let end = fleet.drain_timeout + fleet.term_timeout;
+    let rest = fleet.backoff.max.max(fleet.degraded_retry) + fleet.stable_after;
+    // A worker that boots at the last moment may have to be found late, once more.
+    (late + end + rest) * 2
+}
