@@ -170,7 +170,7 @@ impl RealHost {
         let status = match (status.code(), status.signal()) {
             (Some(code), _) => ExitStatus::Code(code as u8),
             (None, Some(signal)) => {
-                ExitStatus::Signal(Signal::from_number(signal as u32).expect("a signal that tests send"))
+                ExitStatus::by(Signal::from_number(signal as u32).expect("a signal that tests send"))
             }
             (None, None) => panic!("neither a status nor a signal: {status:?}"),
         };

@@ -1,14 +1,27 @@
 //! Faults bite: each class changes what a host lives through, except the one that must not.
 
-use harness::sample::echo;
+use harness::sample::{Echo, echo};
 use harness::{Class, Faults, Sim};
+use host_core::sys::Signal;
+use host_core::{App, Fleet};
 use host_sim::{Choices, Pool};
 use std::time::Duration;
 
+/// The same service in the host, or in two workers.
+fn prefork() -> App {
+    let fleet = Fleet::new("echo")
+        .workers(2)
+        .heartbeat_timeout(Duration::from_secs(1))
+        .boot_timeout(Duration::from_secs(1))
+        .drain_timeout(Duration::from_secs(1))
+        .host(|_| App::new("worker").service(Echo::default()));
+    App::new("echo").listen("echo", "127.0.0.1:7000").fleet(fleet)
+}
+
 /// What a host was told and ordered in a busy minute, and how many faults struck.
-fn live(seed: u64, faults: Faults, class: Class) -> (u64, u32) {
+fn live(seed: u64, app: fn() -> App, faults: Faults, class: Class) -> (u64, u32) {
     let mut sim = Sim::new(Choices::seeded(seed), &Pool::default());
-    sim.host(echo);
+    sim.host(app);
     sim.faults(faults);
     sim.clients("echo", 4, |c| {
         for round in 1.. {
@@ -22,17 +35,35 @@ fn live(seed: u64, faults: Faults, class: Class) -> (u64, u32) {
         }
         Ok(())
     });
-    sim.run_for(Duration::from_secs(20));
+    sim.run_for(Duration::from_secs(12));
+    // One of two workers is not wanted any more: whoever ignores it is noticed.
+    sim.signal(Signal::Ttou);
+    sim.run_until(Duration::from_secs(3), |_| false);
     (sim.decisions(), sim.struck(class))
+}
+
+/// What must happen as well for a class to be noticed: children that are born, or killed.
+fn companions(class: Class) -> &'static [Class] {
+    const BIRTHS: &[Class] = &[Class::WorkerKill, Class::WorkerCrash, Class::WorkerHang];
+    let needs_births = [Class::SlowBoot, Class::NeverReady, Class::ForkFailure, Class::LateNews];
+    match class {
+        Class::ExitRace => &[Class::WorkerHang],
+        class if needs_births.contains(&class) => BIRTHS,
+        _ => &[],
+    }
 }
 
 #[test]
 fn every_class_of_fault_changes_what_a_host_lives_through_except_a_jump_of_the_wall_clock() {
-    let plain: Vec<_> = (0..12).map(|seed| live(seed, Faults::none(), Class::Kick).0).collect();
     for class in Class::ALL {
+        // The first of those that only a host with workers lives through.
+        let app = if class >= Class::WorkerHang { prefork } else { echo };
+        let beside = companions(class);
         let (mut struck, mut changed) = (0, 0);
-        for (seed, without) in (0..).zip(plain.iter().copied()) {
-            let (with, strikes) = live(seed, Faults::only(&[class]), class);
+        for seed in 0..12 {
+            let (without, _) = live(seed, app, Faults::only(beside), class);
+            let both: Vec<_> = beside.iter().copied().chain([class]).collect();
+            let (with, strikes) = live(seed, app, Faults::only(&both), class);
             struck += u32::from(strikes > 0);
             changed += u32::from(with != without);
         }

@@ -1,0 +1,47 @@
+//! What must hold whatever happens to host and workers.
+
+use crate::apps::echo;
+use harness::{Faults, check};
+use host_core::sys::Signal;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn without_faults_every_client_is_served_and_a_drain_ends_the_host_well() {
+    check!(|sim| {
+        sim.host(echo);
+        let clients = sim.clients("echo", 6, |c| {
+            for _ in 0..3 {
+                c.write_all(b"hello")?;
+                c.expect(b"hello")?;
+            }
+            Ok(())
+        });
+        sim.run_for(20 * SECOND);
+        assert_eq!(clients.succeeded(), 6, "{:?}", clients.errors());
+        sim.signal(Signal::Quit);
+        sim.wait_for_host(10 * SECOND).unwrap();
+    });
+}
+
+#[test]
+fn whatever_happens_a_healed_fleet_serves() {
+    check!(|sim| {
+        sim.pid_max(8);
+        sim.host(echo);
+        sim.faults(Faults::all());
+        sim.clients("echo", 6, |c| {
+            c.write_all(b"hello")?;
+            c.expect(b"hello")
+        });
+        sim.run_for(30 * SECOND);
+        sim.heal_and_settle();
+        let late = sim.clients("echo", 3, |c| {
+            c.write_all(b"hello")?;
+            c.expect(b"hello")
+        });
+        sim.heal_and_settle();
+        assert_eq!(late.succeeded(), 3, "{:?}", late.errors());
+    });
+}

@@ -1,0 +1,10 @@
+//! Whole fleets in the simulator: host, workers, user code and clients, under every fault.
+
+mod apps;
+mod crash_loops;
+mod ends;
+mod faults;
+mod liveness;
+mod nested;
+mod recycling;
+mod strategies;
