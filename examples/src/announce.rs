@@ -1,7 +1,7 @@
 //! What a person who starts the program is told.
 
-use crate::options::reachable;
-use crate::{web, worker};
+use crate::options::{WEB_LISTENER, reachable};
+use crate::worker;
 use host_core::notice::{Notice, Record};
 use std::fmt;
 use std::io::Write;
@@ -16,7 +16,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
     move |record| match record.notice {
         Notice::Listening { address } => {
             let what = match record.subject {
-                Some(web::LISTENER) => {
+                Some(WEB_LISTENER) => {
                     hints.web = Some(*address);
                     "listening"
                 }
@@ -29,15 +29,24 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
             say(&mut out, format_args!("{what} on {address}\n"));
         }
         Notice::Started { .. } => say(&mut out, format_args!("{hints}")),
-        Notice::Stopping { .. } | Notice::ConnectFailed { .. } | Notice::AcceptPaused { .. } => {
+        Notice::Stopping { .. }
+        | Notice::Draining { .. }
+        | Notice::ConnectFailed { .. }
+        | Notice::AcceptPaused { .. } => {
             say(&mut err, format_args!("{record}\n"));
         }
-        Notice::Added | Notice::Dispatch(_) | Notice::Stopped => {}
+        Notice::Added
+        | Notice::Dispatch(_)
+        | Notice::SignalIgnored { .. }
+        | Notice::StrangerReaped { .. }
+        | Notice::BodyFailed { .. }
+        | Notice::Fleet(_)
+        | Notice::Stopped => {}
     }
 }
 
 /// One write and a flush: a line is never seen in halves.
-fn say(out: &mut impl Write, words: fmt::Arguments<'_>) {
+pub(crate) fn say(out: &mut impl Write, words: fmt::Arguments<'_>) {
     let _ = out.write_all(words.to_string().as_bytes()).and_then(|()| out.flush());
 }
 
@@ -59,7 +68,7 @@ impl fmt::Display for Hints {
             writeln!(f, "  printf 'sum 1 2 3\\nupper hello\\n' | nc -N {} {}", jobs.ip(), jobs.port())?;
         }
         writeln!(f, "  kill -USR1 {pid}   # a kick: ends it only if it hangs")?;
-        writeln!(f, "  kill -TERM {pid}   # stops it in order")
+        writeln!(f, "  kill -TERM {pid}   # stops it in order; QUIT: after what has begun")
     }
 }
 
@@ -75,7 +84,15 @@ mod tests {
         let mut listening = to(&mut out, &mut err, 42);
         for (subject, notice) in notices {
             let (subject, wall) = (*subject, WallTime(0));
-            listening(&Record { at: Instant::ZERO, wall, subject, service: None, error: None, notice });
+            listening(&Record {
+                at: Instant::ZERO,
+                wall,
+                subject,
+                service: None,
+                fleet: None,
+                error: None,
+                notice,
+            });
         }
         drop(listening);
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
@@ -95,7 +112,7 @@ try:
   curl http://127.0.0.1:80/jobs
   printf 'sum 1 2 3\nupper hello\n' | nc -N ::1 81
   kill -USR1 42   # a kick: ends it only if it hangs
-  kill -TERM 42   # stops it in order
+  kill -TERM 42   # stops it in order; QUIT: after what has begun
 ";
         assert_eq!((&*out, &*err), (expected, ""));
     }
@@ -135,6 +152,7 @@ try:
             wall: WallTime(0),
             subject: None,
             service: None,
+            fleet: None,
             error: None,
             notice,
         });

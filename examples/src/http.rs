@@ -16,6 +16,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The path, without query; of `http://host/path` only the path.
     pub path: &'a str,
+    /// What follows the `?`; empty if there is none.
+    pub query: &'a str,
     /// The `Idempotency-Key`: two requests with the same one mean the same.
     pub key: Option<&'a [u8]>,
     /// The body; empty if there is none.
@@ -107,9 +109,11 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Refusal> {
     let Some(body) = bytes.get(start..length) else {
         return Ok(Parsed::Partial { expects_continue: framing.expects_continue && is_1_1 });
     };
+    let (path, query) = split(head.path.unwrap_or_default());
     let request = Request {
         method: head.method.unwrap_or_default(),
-        path: path(head.path.unwrap_or_default()),
+        path,
+        query,
         key: framing.key,
         body,
         keep_alive: if is_1_1 { !framing.close } else { framing.keep_alive && !framing.close },
@@ -179,12 +183,15 @@ pub(crate) fn has_token(value: &[u8], token: &str) -> bool {
     value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
-fn path(target: &str) -> &str {
-    let target = target.split(['?', '#']).next().unwrap_or_default();
-    match target.split_once("://") {
+/// Path and query of a target.
+fn split(target: &str) -> (&str, &str) {
+    let target = target.split('#').next().unwrap_or_default();
+    let (target, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]),
         _ => target,
-    }
+    };
+    (path, query)
 }
 
 #[cfg(test)]
@@ -207,9 +214,9 @@ mod tests {
 
     #[test]
     fn a_request_is_read_whole_and_byte_by_byte() {
-        let get = Request { method: "GET", path: "/", key: None, body: b"", keep_alive: true };
+        let get = Request { method: "GET", path: "/", query: "", key: None, body: b"", keep_alive: true };
         let post = Request { method: "POST", path: "/reports", body: b"abc", ..get };
-        let rows: [(&str, Request<'_>); 11] = [
+        let rows: [(&str, Request<'_>); 12] = [
             ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", get),
             ("\r\nGET / HTTP/1.1\nhOST:x\n\n", get),
             (
@@ -219,8 +226,9 @@ mod tests {
             ("GET / HTTP/1.0\r\n\r\n", Request { keep_alive: false, ..get }),
             ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", get),
             ("HEAD /jobs HTTP/1.1\r\nHost: x\r\n\r\n", Request { method: "HEAD", path: "/jobs", ..get }),
-            ("GET /jobs?a=/b#c HTTP/1.1\r\nHost: x\r\n\r\n", Request { path: "/jobs", ..get }),
+            ("GET /jobs?a=/b#c HTTP/1.1\r\nHost: x\r\n\r\n", Request { path: "/jobs", query: "a=/b", ..get }),
             ("GET http://x:1/jobs HTTP/1.1\r\nHost: x\r\n\r\n", Request { path: "/jobs", ..get }),
+            ("GET http://x?a?b HTTP/1.1\r\nHost: x\r\n\r\n", Request { query: "a?b", ..get }),
             ("GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", get),
             ("POST /reports HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", post),
             (

@@ -6,47 +6,73 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The clients of a service, and since when nothing came of each.
 ///
-/// A step costs the logarithm of the number of clients.
+/// A sign of life costs one look into a map; who goes first is put right when its moment comes.
 #[derive(Debug)]
 pub struct Idle {
     /// How long a client may be silent.
     bound: Duration,
-    deadlines: BTreeMap<SocketId, Instant>,
-    /// The same, the earliest first.
+    clients: BTreeMap<SocketId, Silence>,
+    /// All clients by `looked_at`, the earliest first.
     order: BTreeSet<(Instant, SocketId)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// When it will have lasted for too long.
+    deadline: Instant,
+    /// When somebody looks; never after the deadline.
+    looked_at: Instant,
 }
 
 impl Idle {
     /// Nobody yet; a client may be silent for `bound`.
     pub fn new(bound: Duration) -> Self {
-        Self { bound, deadlines: BTreeMap::new(), order: BTreeSet::new() }
+        Self { bound, clients: BTreeMap::new(), order: BTreeSet::new() }
+    }
+
+    /// A client may be silent for `bound` after its next sign of life.
+    pub fn set_bound(&mut self, bound: Duration) {
+        self.bound = bound;
     }
 
     /// This client gave a sign of life `now`, its first or one more.
     pub fn touch(&mut self, client: SocketId, now: Instant) {
-        self.forget(client);
         let deadline = now + self.bound;
-        self.deadlines.insert(client, deadline);
-        self.order.insert((deadline, client));
+        match self.clients.get_mut(&client) {
+            Some(silence) if silence.looked_at <= deadline => silence.deadline = deadline,
+            Some(_) | None => self.put(client, deadline),
+        }
     }
 
     /// This client is gone.
     pub fn forget(&mut self, client: SocketId) {
-        if let Some(deadline) = self.deadlines.remove(&client) {
-            self.order.remove(&(deadline, client));
+        if let Some(silence) = self.clients.remove(&client) {
+            self.order.remove(&(silence.looked_at, client));
         }
     }
 
     /// Takes out a client that has been silent for too long.
     pub fn pop_expired(&mut self, now: Instant) -> Option<SocketId> {
-        let (_, client) = *self.order.first().filter(|(deadline, _)| *deadline <= now)?;
-        self.forget(client);
-        Some(client)
+        loop {
+            let (_, client) = *self.order.first().filter(|(moment, _)| *moment <= now)?;
+            let deadline = self.clients.get(&client)?.deadline;
+            if deadline <= now {
+                self.forget(client);
+                return Some(client);
+            }
+            self.put(client, deadline);
+        }
     }
 
-    /// When the next one will have been silent for too long.
+    /// When the next one may have been silent for too long.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.order.first().map(|(deadline, _)| *deadline)
+        self.order.first().map(|(moment, _)| *moment)
+    }
+
+    fn put(&mut self, client: SocketId, deadline: Instant) {
+        self.forget(client);
+        self.clients.insert(client, Silence { deadline, looked_at: deadline });
+        self.order.insert((deadline, client));
     }
 }
 
@@ -82,6 +108,18 @@ mod tests {
         idle.touch(A, at(5));
         assert_eq!(idle.pop_expired(at(14)), None);
         assert_eq!(idle.pop_expired(at(15)), Some(A));
+    }
+
+    #[test]
+    fn a_shorter_bound_counts_from_the_next_sign_of_life() {
+        let mut idle = Idle::new(BOUND);
+        idle.touch(A, at(0));
+        idle.touch(B, at(0));
+        idle.set_bound(BOUND / 10);
+        idle.touch(A, at(5));
+        assert_eq!(idle.next_deadline(), Some(at(6)));
+        assert_eq!([(); 3].map(|()| idle.pop_expired(at(6))), [Some(A), None, None]);
+        assert_eq!(idle.pop_expired(at(10)), Some(B));
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The flags, and the application that they describe.
 
-use crate::web::{self, Web};
+use crate::routes::Reports;
+use crate::web::Web;
 use crate::worker::{self, Worker};
 use clap::Parser;
 use host_core::time::Duration;
 use host_core::{App, Hosted, Reconnect};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What the application calls the listener of the web server.
+pub const WEB_LISTENER: &str = "web";
 
 /// How soon the worker tries again to reach the web server, and how much longer it waits at most.
 const RECONNECT: Reconnect = Reconnect::backoff(Duration::from_millis(50), Duration::from_secs(2));
@@ -13,7 +17,7 @@ const RECONNECT: Reconnect = Reconnect::backoff(Duration::from_millis(50), Durat
 /// An HTTP server and a job worker in one process and one thread.
 ///
 /// The worker takes jobs, one a line, answers them, and reports each result to the web server. Exit status: 0
-/// after an orderly stop (INT or TERM), 70 if a service failed, 71 if the system refused something, 75 if a
+/// after an orderly stop (INT or TERM, or QUIT to drain), 70 if a service failed, 71 if the system refused something, 75 if a
 /// kick (USR1) found the process hung, 78 if it cannot start like this.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "web_and_worker")]
@@ -61,9 +65,9 @@ pub fn app(options: &Options) -> App {
         .report_to(options.report_to)
         .hang_after(options.hang_after_ms.map(Duration::from_millis));
     let mut app = App::new("web_and_worker")
-        .listen(web::LISTENER, &options.listen)
+        .listen(WEB_LISTENER, &options.listen)
         .listen(worker::LISTENER, &options.jobs_listen)
-        .service(Hosted::new("web", Web::new(idle)))
+        .service(Hosted::new("web", Web::new(WEB_LISTENER, idle, Reports::default())))
         .service(Hosted::new("worker", worker).reconnect(RECONNECT).retry_connect_errors());
     if let Some(period) = options.poll_period_ms {
         app = app.poll_period(Duration::from_millis(period));

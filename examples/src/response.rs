@@ -1,6 +1,8 @@
 //! Writes the answer to a request.
 
 use crate::http::Refusal;
+use std::borrow::Cow;
+use std::io::Write as _;
 
 /// The answer to a request: plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,28 +10,32 @@ pub struct Response {
     /// The status.
     pub status: u16,
     /// The body.
-    pub body: String,
+    pub body: Cow<'static, str>,
     /// The methods that the path knows, for a 405.
     pub allow: Option<&'static str>,
 }
 
 impl Response {
     /// An answer with this status and body.
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    pub fn new(status: u16, body: impl Into<Cow<'static, str>>) -> Self {
         Self { status, body: body.into(), allow: None }
     }
 
     /// Appends it to `out` as it goes over the wire. The answer to a HEAD has a length but no body.
     pub fn write(&self, out: &mut Vec<u8>, is_head: bool, keep_alive: bool) {
         let Self { status, body, allow } = self;
-        let allow = allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
         let connection = if keep_alive { "keep-alive" } else { "close" };
-        let head = format!(
-            "HTTP/1.1 {status} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n{allow}Connection: {connection}\r\n\r\n",
+        // Writing to memory does not fail.
+        let _ = write!(
+            out,
+            "HTTP/1.1 {status} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n",
             reason(*status),
             body.len(),
         );
-        out.extend_from_slice(head.as_bytes());
+        if let Some(methods) = allow {
+            let _ = write!(out, "Allow: {methods}\r\n");
+        }
+        let _ = write!(out, "Connection: {connection}\r\n\r\n");
         if !is_head {
             out.extend_from_slice(body.as_bytes());
         }

@@ -2,6 +2,8 @@
 
 use crate::http::Request;
 use crate::response::Response;
+use crate::web::Site;
+use host_core::Context;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -31,6 +33,12 @@ impl Reports {
             self.last.pop_front();
         }
         self.last.push_back((key.map(<[u8]>::to_vec), text.into()));
+    }
+}
+
+impl Site for Reports {
+    fn answer(&mut self, _: &mut Context<'_>, request: &Request<'_>) -> Response {
+        answer(request, self)
     }
 }
 
@@ -70,7 +78,8 @@ pub fn answer(request: &Request<'_>, reports: &mut Reports) -> Response {
     }
 }
 
-fn not_allowed(methods: &'static str) -> Response {
+/// The answer to a method that the path does not know.
+pub(crate) fn not_allowed(methods: &'static str) -> Response {
     Response { allow: Some(methods), ..Response::new(405, format!("only {methods} here\n")) }
 }
 
@@ -85,7 +94,7 @@ mod tests {
     use super::*;
 
     fn request<'a>(method: &'a str, path: &'a str, body: &'a str) -> Request<'a> {
-        Request { method, path, key: None, body: body.as_bytes(), keep_alive: true }
+        Request { method, path, query: "", key: None, body: body.as_bytes(), keep_alive: true }
     }
 
     #[test]

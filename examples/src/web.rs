@@ -1,90 +1,121 @@
-//! The web server, a service: a listener and any number of clients.
+//! The web server, a service: a listener and any number of clients. What it answers is its site's business.
 
-use crate::http::{self, Parsed};
+use crate::connection::Connection;
+use crate::http::Request;
 use crate::idle::Idle;
 use crate::response::Response;
-use crate::routes::{self, Reports};
-use crate::wire::Wire;
 use host_core::id::SocketId;
-use host_core::sys::Errno;
 use host_core::time::{Duration, Instant};
-use host_core::{Connected, Context, Listener, Ready, Result, Service, Stream};
+use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service};
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// What the application calls the listener of the web server.
-pub const LISTENER: &str = "web";
+/// How many connections one callback accepts at most. Each is served at once, so one callback does not take
+/// long; and where workers share a listener, one that takes all leaves its siblings idle.
+const ACCEPTS_MAX: usize = 4;
+/// How long a client that has begun may stand still while the server drains: as long as the rest of a message
+/// is waited for in a worker that reads by itself (`quit_patience` of a fleet).
+const DRAIN_IDLE: Duration = Duration::from_secs(1);
 
-/// How many connections one callback accepts at most: a burst costs few turns, and nobody waits long.
-const ACCEPTS_MAX: usize = 64;
-/// How much may wait to be sent to a client before its next request is looked at.
-const UNSENT_MAX: usize = 64 * 1024;
+/// What a web server answers.
+pub trait Site {
+    /// Answers a request. However long it takes, everything else in the process waits.
+    fn answer(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Response;
+}
 
-/// The web server.
-#[derive(Debug)]
-pub struct Web {
+/// The web server of a site.
+pub struct Web<S> {
+    /// The name of its listener.
+    name: &'static str,
     listener: Option<Listener>,
-    clients: BTreeMap<SocketId, Client>,
+    clients: BTreeMap<SocketId, Connection>,
     idle: Idle,
     /// The moment that `wake` was asked for.
     alarm: Option<Instant>,
-    reports: Reports,
+    is_draining: bool,
+    site: S,
 }
 
-impl Web {
-    /// A web server that drops a client which asks nothing, and takes nothing, for as long as `idle`.
-    pub fn new(idle: Duration) -> Self {
+impl<S: Site> Web<S> {
+    /// A web server on the application's listener `name`, which drops a client that asks nothing, and takes
+    /// nothing, for as long as `idle`.
+    pub fn new(name: &'static str, idle: Duration, site: S) -> Self {
         Self {
+            name,
             listener: None,
             clients: BTreeMap::new(),
             idle: Idle::new(idle),
             alarm: None,
-            reports: Reports::default(),
+            is_draining: false,
+            site,
         }
     }
 
-    fn accept(&mut self, cx: &Context<'_>) -> Result {
+    fn accept(&mut self, cx: &mut Context<'_>) -> Result {
         for _ in 0..ACCEPTS_MAX {
             let Some(stream) = self.listener.as_mut().map_or(Ok(None), Listener::accept)? else { break };
-            self.idle.touch(stream.id(), cx.now());
-            self.clients.insert(stream.id(), Client::new(stream));
+            let id = stream.id();
+            self.idle.touch(id, cx.now());
+            self.clients.insert(id, Connection::new(stream));
+            // Its request is often there already: no need to be told.
+            self.serve(cx, id, true);
         }
         Ok(())
     }
-}
 
-impl Service for Web {
-    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
-        self.listener = Some(cx.listener(LISTENER)?);
-        Ok(Connected::Yes)
+    /// A client's turn.
+    fn serve(&mut self, cx: &mut Context<'_>, id: SocketId, readable: bool) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let progress = client.progress();
+        let site = &mut self.site;
+        let stays = client.turn(readable, |request| {
+            let response = site.answer(cx, request);
+            cx.request_done();
+            response
+        });
+        match stays {
+            Ok(true) if self.is_draining && client.is_idle() => self.forget(id),
+            Ok(true) if client.progress() == progress => {}
+            Ok(true) => self.idle.touch(id, cx.now()),
+            // Its end, or its failure: neither is ours.
+            Ok(false) | Err(_) => self.forget(id),
+        }
+    }
+
+    fn forget(&mut self, id: SocketId) {
+        self.idle.forget(id);
+        self.clients.remove(&id);
     }
 
     /// Asks to be woken when a client may have been silent for too long.
-    fn prepare(&mut self, cx: &mut Context<'_>) -> Result {
-        if let Some(at) = self.idle.next_deadline() {
-            // Deadlines move on with each request. To wake once too early is cheaper than to ask anew
-            // each time.
-            if self.alarm.is_none_or(|alarm| at < alarm) {
-                self.alarm = Some(at);
-                cx.wake_at(at);
-            }
+    fn set_alarm(&mut self, cx: &mut Context<'_>) {
+        let Some(at) = self.idle.next_deadline() else { return };
+        // Deadlines move on with each request. To wake once too early is cheaper than to ask anew each time.
+        if self.alarm.is_none_or(|alarm| at < alarm) {
+            self.alarm = Some(at);
+            cx.wake_at(at);
         }
+    }
+}
+
+impl<S: Site> Service for Web<S> {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        self.listener = Some(cx.listener(self.name)?);
+        Ok(Connected::Yes)
+    }
+
+    fn prepare(&mut self, cx: &mut Context<'_>) -> Result {
+        self.set_alarm(cx);
         Ok(())
     }
 
     fn receive(&mut self, cx: &mut Context<'_>, ready: Ready) -> Result {
-        let id = ready.socket;
-        let Some(client) = self.clients.get_mut(&id) else { return self.accept(cx) };
-        let progress = client.progress();
-        match client.turn(ready, &mut self.reports) {
-            Ok(true) if client.progress() == progress => {}
-            Ok(true) => self.idle.touch(id, cx.now()),
-            // Its end, or its failure: neither is ours.
-            Ok(false) | Err(_) => {
-                self.idle.forget(id);
-                self.clients.remove(&id);
-            }
+        if self.clients.contains_key(&ready.socket) {
+            self.serve(cx, ready.socket, ready.readiness.readable);
+            Ok(())
+        } else {
+            self.accept(cx)
         }
-        Ok(())
     }
 
     fn wake(&mut self, cx: &mut Context<'_>) -> Result {
@@ -95,89 +126,41 @@ impl Service for Web {
         Ok(())
     }
 
+    /// Answers the requests that have begun, and no others: connections that nobody has accepted are left to
+    /// whoever shares the listener, those that are kept for a next request are closed.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Result<Drained> {
+        self.listener = None;
+        self.is_draining = true;
+        self.idle.set_bound(DRAIN_IDLE);
+        for id in self.clients.keys().copied().collect::<Vec<_>>() {
+            self.idle.touch(id, cx.now());
+            if let Some(client) = self.clients.get_mut(&id) {
+                client.end_with_next();
+            }
+            // What has come and was not looked at has begun, too.
+            self.serve(cx, id, true);
+        }
+        self.set_alarm(cx);
+        Ok(if self.clients.is_empty() { Drained::Yes } else { Drained::NotYet })
+    }
+
     /// What was answered already still goes out, as far as it goes at once.
     fn stop(&mut self, _: &mut Context<'_>) -> Result {
         self.listener = None;
         while let Some((_, client)) = self.clients.pop_first() {
-            client.wire.part();
+            client.part();
         }
         Ok(())
     }
 }
 
-/// One connection to the web server.
-#[derive(Debug)]
-struct Client {
-    wire: Wire,
-    /// What came and is not a whole request: at most one portion more than the longest request.
-    input: Vec<u8>,
-    /// How many requests it made.
-    requests: u64,
-    /// It was given leave to send the body of the request that has begun.
-    was_told_to_continue: bool,
-}
-
-impl Client {
-    fn new(stream: Stream) -> Self {
-        Self { wire: Wire::new(stream), input: Vec::new(), requests: 0, was_told_to_continue: false }
-    }
-
-    /// Grows with each whole request and with each byte that the client takes. Bytes that make no
-    /// request do not count: a client that sends one a minute is silent.
-    fn progress(&self) -> u64 {
-        self.requests + self.wire.sent_total()
-    }
-
-    /// Reads, answers and sends what can be without waiting; whether the client is still there.
-    fn turn(&mut self, ready: Ready, reports: &mut Reports) -> Result<bool, Errno> {
-        if ready.readiness.readable {
-            self.wire.read(&mut self.input)?;
-        }
-        self.wire.send()?;
-        loop {
-            let before = self.requests;
-            self.answer(reports);
-            self.wire.send()?;
-            // Sending makes room for requests that came already, and nobody tells us of those again.
-            if self.requests == before || self.wire.unsent() > 0 {
-                return self.wire.settle(self.wire.unsent() < UNSENT_MAX, false);
-            }
-        }
-    }
-
-    /// Answers the whole requests that came, as long as the client takes the answers.
-    fn answer(&mut self, reports: &mut Reports) {
-        let mut start = 0;
-        while self.wire.unsent() < UNSENT_MAX {
-            match http::parse(&self.input[start..]) {
-                Ok(Parsed::Whole { request, length }) => {
-                    let response = routes::answer(&request, reports);
-                    response.write(self.wire.output(), request.method == "HEAD", request.keep_alive);
-                    self.requests += 1;
-                    self.was_told_to_continue = false;
-                    start += length;
-                    if !request.keep_alive {
-                        start = self.input.len();
-                        self.wire.finish();
-                        break;
-                    }
-                }
-                Ok(Parsed::Partial { expects_continue }) => {
-                    if expects_continue && !self.was_told_to_continue {
-                        self.was_told_to_continue = true;
-                        self.wire.output().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-                    }
-                    break;
-                }
-                Err(refusal) => {
-                    Response::from(refusal).write(self.wire.output(), false, false);
-                    self.requests += 1;
-                    start = self.input.len();
-                    self.wire.finish();
-                    break;
-                }
-            }
-        }
-        self.input.drain(..start);
+impl<S> fmt::Debug for Web<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, clients, is_draining, .. } = self;
+        f.debug_struct("Web")
+            .field("name", name)
+            .field("clients", &clients.len())
+            .field("is_draining", is_draining)
+            .finish_non_exhaustive()
     }
 }

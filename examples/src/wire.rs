@@ -26,6 +26,8 @@ pub struct Wire {
     has_ended: bool,
     /// Nothing more will be read or appended.
     is_finishing: bool,
+    /// The peer expects the end: nothing more of it is waited for.
+    ends_at_once: bool,
     /// The peer was told that all has been sent.
     is_shut: bool,
     /// How much was read since `finish`.
@@ -45,6 +47,7 @@ impl Wire {
             sent_total: 0,
             has_ended: false,
             is_finishing: false,
+            ends_at_once: false,
             is_shut: false,
             discarded: 0,
         }
@@ -95,6 +98,17 @@ impl Wire {
         self.is_finishing = true;
     }
 
+    /// As [`finish`](Self::finish), when the peer has said that it sends nothing more.
+    pub fn finish_at_once(&mut self) {
+        self.is_finishing = true;
+        self.ends_at_once = true;
+    }
+
+    /// Whether what was appended so far is the last.
+    pub fn is_finishing(&self) -> bool {
+        self.is_finishing
+    }
+
     /// Sends what can be sent without waiting.
     ///
     /// # Errors
@@ -119,9 +133,10 @@ impl Wire {
     pub fn settle(&mut self, wants: bool, owes: bool) -> Result<bool, Errno> {
         // To close while unread bytes are there is a reset, which may overtake the last answer: it is
         // read on until the peer, who has the answer then, ends it too.
-        let drains = self.is_finishing && !self.has_ended && self.discarded < DISCARDED_MAX;
+        let drains =
+            self.is_finishing && !self.ends_at_once && !self.has_ended && self.discarded < DISCARDED_MAX;
         if self.unsent() == 0 {
-            if self.is_finishing && !self.is_shut {
+            if drains && !self.is_shut {
                 self.stream.shutdown(ShutdownHow::Write)?;
                 self.is_shut = true;
             }

@@ -2,9 +2,8 @@
 
 use crate::client::Client;
 use crate::idle::Idle;
-use crate::options::reachable;
+use crate::options::{WEB_LISTENER, reachable};
 use crate::reporter::Link;
-use crate::web;
 use host_core::app::error;
 use host_core::id::SocketId;
 use host_core::time::{Duration, Instant};
@@ -110,7 +109,7 @@ impl Service for Worker {
             self.link = Link::new(cx.random());
             self.hang_at = self.hang_after.map(|after| cx.now() + after);
         }
-        let own = || cx.listener_address(web::LISTENER).map(reachable);
+        let own = || cx.listener_address(WEB_LISTENER).map(reachable);
         let server =
             self.report_to.or_else(own).ok_or_else(|| error("there is no web server to report to"))?;
         self.link.connect(cx, server)?;

@@ -13,11 +13,24 @@ use std::time::Duration;
 const MS: Duration = Duration::from_millis(1);
 const GET: &str = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
+const NAME: &str = "web_and_worker";
+
+/// Starts it on free ports with these arguments, and waits until it serves: the addresses of the web server
+/// and of the worker.
+fn serving(arguments: &[&str]) -> (Program, SocketAddr, SocketAddr) {
+    let ports = ["--listen", "127.0.0.1:0", "--jobs-listen", "127.0.0.1:0"];
+    let mut program = Program::spawn(NAME, &[&ports, arguments].concat());
+    let mut address = |words| program.stdout.until(words).split_once(words).unwrap().1.parse().unwrap();
+    let (web, jobs) = (address("listening on "), address("jobs on "));
+    program.stdout.until("kill -TERM");
+    (program, web, jobs)
+}
+
 // The web server.
 
 #[test]
 fn a_connection_is_kept_for_requests_one_by_one_in_a_row_and_in_pieces() {
-    let (_program, web, _) = Program::serving(&[]);
+    let (_program, web, _) = serving(&[]);
     let mut client = Client::connect(web);
     let (status, hello) = client.get("/");
     assert_eq!(status, 200);
@@ -33,7 +46,7 @@ fn a_connection_is_kept_for_requests_one_by_one_in_a_row_and_in_pieces() {
 
 #[test]
 fn a_request_that_ends_the_connection_is_answered_first() {
-    let (_program, web, _) = Program::serving(&[]);
+    let (_program, web, _) = serving(&[]);
     let rows = [
         ("HEAD / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", "200 OK"),
         ("GET / HTTP/1.0\r\n\r\n", "200 OK"),
@@ -61,7 +74,7 @@ fn a_request_that_ends_the_connection_is_answered_first() {
 
 #[test]
 fn a_request_that_is_well_formed_and_wrong_leaves_the_connection() {
-    let (_program, web, _) = Program::serving(&[]);
+    let (_program, web, _) = serving(&[]);
     let mut client = Client::connect(web);
     let rows = [
         ("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n", 405, "Allow: GET, HEAD\r\n"),
@@ -80,7 +93,7 @@ fn a_request_that_is_well_formed_and_wrong_leaves_the_connection() {
 
 #[test]
 fn a_client_that_waits_for_leave_to_send_its_body_gets_it() {
-    let (_program, web, _) = Program::serving(&[]);
+    let (_program, web, _) = serving(&[]);
     let mut client = Client::connect(web);
     client.send("POST /reports HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
     assert_eq!(client.answer().0, 100);
@@ -92,7 +105,7 @@ fn a_client_that_waits_for_leave_to_send_its_body_gets_it() {
 fn a_client_that_does_not_read_delays_nobody_and_loses_nothing() {
     /// With a page of 13 kB each, more than the kernel keeps on both sides (tcp_wmem, tcp_rmem: 10 MB).
     const PAGES: usize = 4000;
-    let (_program, web, jobs) = Program::serving(&[]);
+    let (_program, web, jobs) = serving(&[]);
     let mut slow = Client::connect(web);
     for _ in 0..20 {
         let report = "POST /reports HTTP/1.1\r\nHost: test\r\nContent-Length: 700\r\n\r\n";
@@ -115,7 +128,7 @@ fn a_client_that_does_not_read_delays_nobody_and_loses_nothing() {
 
 #[test]
 fn each_line_gets_one_line_and_each_result_is_reported() {
-    let (_program, web, jobs) = Program::serving(&[]);
+    let (_program, web, jobs) = serving(&[]);
     let mut client = Client::connect(jobs);
     for byte in b"sum 1 2 3\r\n" {
         client.send([*byte]);
@@ -147,7 +160,7 @@ fn each_line_gets_one_line_and_each_result_is_reported() {
 
 #[test]
 fn many_clients_at_once_are_served_with_many_jobs_each() {
-    let (_program, web, jobs) = Program::serving(&[]);
+    let (_program, web, jobs) = serving(&[]);
     let mut clients: Vec<_> = (0..100).map(|_| Client::connect(jobs)).collect();
     for (index, client) in clients.iter_mut().enumerate() {
         client.send((0..100).map(|job| format!("sum {index} {job}\n")).collect::<String>());
@@ -163,7 +176,7 @@ fn many_clients_at_once_are_served_with_many_jobs_each() {
 #[test]
 fn who_is_silent_is_dropped_and_the_worker_reports_over_a_new_connection() {
     // Long enough that nobody is dropped because this test had to wait for a processor.
-    let (mut program, web, jobs) = Program::serving(&["--idle-ms", "1000"]);
+    let (mut program, web, jobs) = serving(&["--idle-ms", "1000"]);
     let job = |text: &str| {
         let mut client = Client::connect(jobs);
         client.send(format!("upper {text}\n"));
@@ -189,7 +202,7 @@ fn a_web_server_that_refuses_and_closes_and_is_busy_gets_every_report_in_the_end
     bind(&server, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
     let server = TcpListener::from(server);
     let address = server.local_addr().unwrap().to_string();
-    let (mut program, _, jobs) = Program::serving(&["--report-to", &address]);
+    let (mut program, _, jobs) = serving(&["--report-to", &address]);
     let mut client = Client::connect(jobs);
     client.send("upper a\nupper b\nnonsense\n");
     assert_contains(&program.stderr.until("connect failed"), ["`worker`", "(try 1)", "ECONNREFUSED"]);
@@ -222,7 +235,7 @@ fn a_web_server_that_refuses_and_closes_and_is_busy_gets_every_report_in_the_end
 
 #[test]
 fn ph_c6_a_kick_while_the_heartbeat_is_fresh_does_nothing() {
-    let (mut program, web, jobs) = Program::serving(&[]);
+    let (program, web, jobs) = serving(&[]);
     let (mut client, mut worker) = (Client::connect(web), Client::connect(jobs));
     for _ in 0..20 {
         program.signal(Signal::USR1);
@@ -236,7 +249,7 @@ fn ph_c6_a_kick_while_the_heartbeat_is_fresh_does_nothing() {
 
 #[test]
 fn a_kick_before_the_threshold_has_no_effect_on_a_worker_that_hangs() {
-    let (mut program, ..) = Program::serving(&["--hang-after-ms", "50", "--heartbeat-threshold-ms", "60000"]);
+    let (mut program, ..) = serving(&["--hang-after-ms", "50", "--heartbeat-threshold-ms", "60000"]);
     program.stderr.until("worker hangs now");
     program.signal(Signal::USR1);
     assert!(!program.ends_within(50 * MS), "it hangs, but not for long enough");
@@ -245,7 +258,7 @@ fn a_kick_before_the_threshold_has_no_effect_on_a_worker_that_hangs() {
 #[test]
 fn ph_c5_a_kick_past_the_threshold_ends_a_worker_that_hangs() {
     let arguments = ["--hang-after-ms", "50", "--heartbeat-threshold-ms", "200", "--poll-period-ms", "100"];
-    let (mut program, ..) = Program::serving(&arguments);
+    let (mut program, ..) = serving(&arguments);
     program.stderr.until("worker hangs now");
     // The last heartbeat was before that line.
     assert!(!program.ends_within(250 * MS), "nobody kicked it");
@@ -261,12 +274,28 @@ fn ph_c5_a_kick_past_the_threshold_ends_a_worker_that_hangs() {
 fn term_ends_it_in_order_and_answers_what_waits() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let (mut program, _, jobs) = Program::serving(&["--report-to", &address]);
+    let (program, _, jobs) = serving(&["--report-to", &address]);
     let mut client = Client::connect(jobs);
     client.send("sum 1 2\n");
     assert_contains(&accept(&silent).request(), ["sum 1 2 = 3"]);
     program.signal(Signal::TERM);
     assert_eq!(client.rest(), "error: the worker stops; the result may not have been reported\n");
+    assert_eq!(program.end().code(), Some(i32::from(exit::STOPPED)));
+}
+
+#[test]
+fn quit_answers_what_has_begun_and_closes_what_is_idle() {
+    let (mut program, web, _) = serving(&[]);
+    let (mut idle, mut begun) = (Client::connect(web), Client::connect(web));
+    assert_eq!(idle.get("/").0, 200);
+    begun.send("GET / HTTP/1.1\r\nHost");
+    // The answer to another tells that the beginning was read.
+    assert_eq!(idle.get("/").0, 200);
+    program.signal(Signal::QUIT);
+    assert_contains(&program.stderr.until("draining"), ["QUIT received"]);
+    assert_eq!(idle.rest(), "", "closed at once");
+    begun.send(": test\r\n\r\n");
+    assert_contains(&begun.rest(), ["HTTP/1.1 200 OK\r\n", "Connection: close\r\n", "hello"]);
     assert_eq!(program.end().code(), Some(i32::from(exit::STOPPED)));
 }
 
@@ -278,7 +307,8 @@ fn a_port_in_use_is_named_and_the_other_one_is_free_again() {
     let taken_address = taken.local_addr().unwrap().to_string();
     // At an address of its own: while the port is free, no connection of another test can get it.
     let other: SocketAddr = TcpListener::bind("127.83.7.1:0").unwrap().local_addr().unwrap();
-    let mut program = Program::spawn(&["--listen", &other.to_string(), "--jobs-listen", &taken_address]);
+    let mut program =
+        Program::spawn(NAME, &["--listen", &other.to_string(), "--jobs-listen", &taken_address]);
     assert_eq!(program.end().code(), Some(i32::from(exit::CONFIG)));
     assert_contains(&program.stderr.rest(), ["`jobs`", &taken_address, "EADDRINUSE"]);
     assert_eq!(program.stdout.rest(), "", "it never said that it serves");
@@ -289,7 +319,7 @@ fn a_port_in_use_is_named_and_the_other_one_is_free_again() {
 fn all_contradictory_settings_are_listed_at_once() {
     let flags =
         "--listen localhost --jobs-listen nowhere:1 --poll-period-ms 100 --heartbeat-threshold-ms 100";
-    let mut program = Program::spawn(&flags.split(' ').collect::<Vec<_>>());
+    let mut program = Program::spawn(NAME, &flags.split(' ').collect::<Vec<_>>());
     assert_eq!(program.end().code(), Some(i32::from(exit::CONFIG)));
     let words = program.stderr.rest();
     assert_contains(&words, ["3 mistakes", "heartbeat_threshold is 100 ms", "`localhost`", "`nowhere:1`"]);
@@ -297,7 +327,7 @@ fn all_contradictory_settings_are_listed_at_once() {
 
 #[test]
 fn a_flag_that_cannot_be_read_is_named() {
-    let mut program = Program::spawn(&["--poll-period-ms", "often"]);
+    let mut program = Program::spawn(NAME, &["--poll-period-ms", "often"]);
     assert_eq!(program.end().code(), Some(2), "the customary status for a wrong command line");
     assert_contains(&program.stderr.rest(), ["--poll-period-ms", "often"]);
 }
@@ -307,7 +337,8 @@ fn a_program_whose_standard_output_nobody_reads_serves_all_the_same() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let flags = "--listen 127.0.0.1:0 --jobs-listen 127.0.0.1:0 --hang-after-ms 1";
-    let mut program = Program::spawn_to(&flags.split(' ').collect::<Vec<_>>(), Stdio::from(writer));
+    let mut program =
+        Program::spawn_to(NAME, &flags.split(' ').collect::<Vec<_>>(), Stdio::from(writer), Stdio::piped());
     // It says so from inside its loop, after all that it could not say on its standard output.
     program.stderr.until("worker hangs now");
 }

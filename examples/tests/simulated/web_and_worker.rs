@@ -1,4 +1,4 @@
-//! The same application on a simulated machine: a thousand bad minutes in a second.
+//! One host with two services.
 
 use examples::{Options, app, reply};
 use harness::{Class, Client, ClientError, Faults, check};

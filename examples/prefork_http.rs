@@ -1,0 +1,15 @@
+//! A prefork web server: each worker runs an event host of its own, which serves many connections at once.
+//!
+//! `cargo run --release --example prefork_http -- --workers 2`; it says what to try. The pieces are in
+//! `examples/src/prefork` and `examples/src/web.rs`.
+
+use clap::Parser as _;
+use examples::prefork::announce::{self, http_hints};
+use examples::prefork::{Options, http};
+use std::io::{stderr, stdout};
+use std::process::{self, ExitCode};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    host_sys::main(http::app(&options).on_notice(announce::to(http_hints, stdout(), stderr(), process::id())))
+}

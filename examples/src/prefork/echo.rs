@@ -1,0 +1,40 @@
+//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin` and `!crash` try the supervision.
+
+use super::options::LISTENER;
+use super::{Options, hang};
+use host_core::{App, Result, Worker};
+use std::borrow::Cow;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
+/// How long a line may be; a longer one comes back in pieces.
+const LINE_MAX: u64 = 64 * 1024;
+
+/// The application: the same for the real kernel and for a simulated one.
+pub fn app(options: &Options) -> App {
+    options.app("echo", |fleet| fleet.run(serve))
+}
+
+/// What each worker does.
+fn serve(worker: &mut Worker) -> Result {
+    while let Some(client) = worker.accept(LISTENER)? {
+        let (mut client, mut line) = (BufReader::new(client), Vec::new());
+        // Until the client is gone or silent for too long, or would be waited for when the worker is to quit.
+        while client.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            let Ok(()) = client.get_mut().write_all(&answer(worker, &line)) else { break };
+            worker.request_done();
+            worker.wanted(); // The sign of life where the next line has come already and nobody waits.
+            line.clear();
+        }
+    }
+    Ok(())
+}
+
+fn answer<'a>(worker: &Worker, line: &'a [u8]) -> Cow<'a, [u8]> {
+    match line.trim_ascii() {
+        b"!pid" => format!("{}\n", worker.pid()).into_bytes().into(),
+        b"!hang" => hang::sleep_for_ever(worker),
+        b"!spin" => hang::spin(worker),
+        b"!crash" => std::process::abort(),
+        _ => line.into(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The flags that both prefork servers take.
+
+use clap::{Parser, ValueEnum};
+use host_core::sys::OnHostDeath;
+use host_core::time::Duration;
+use host_core::{App, Fleet};
+
+/// A server whose workers are forked in advance, watched, killed when they hang, and replaced.
+///
+/// Signals: TTIN and TTOU for one worker more or less, WINCH for none and once more for as many as before, QUIT to
+/// drain, TERM or INT to stop at once. Exit status: 0 after a stop, 71 if the system refused something, 78 if it
+/// cannot start like this.
+#[derive(Clone, Debug, Parser)]
+pub struct Options {
+    /// Where it listens; port 0 lets the kernel choose.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+
+    /// How many workers; by default as many as processors that this process may use.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u32>,
+
+    /// A worker that is silent for longer is killed and replaced; the fleet's default is 30000.
+    #[arg(long, value_name = "N")]
+    pub timeout_ms: Option<u64>,
+
+    /// A worker that is not ready after so long is killed and replaced; the fleet's default is 30000.
+    #[arg(long, value_name = "N")]
+    pub boot_timeout_ms: Option<u64>,
+
+    /// A worker that was asked to quit is killed after so long; the fleet's default is 30000.
+    #[arg(long, value_name = "N")]
+    pub drain_timeout_ms: Option<u64>,
+
+    /// What becomes of the workers when the host dies.
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = HostDeath::Exit)]
+    pub on_host_death: HostDeath,
+
+    /// A worker is replaced after so many requests (lines, of the echo server), and up to a tenth more at random; by default never.
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<u64>,
+}
+
+/// What becomes of the workers when the host dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HostDeath {
+    /// They are killed at once.
+    Exit,
+    /// They finish what they have begun, within the drain timeout.
+    Drain,
+}
+
+/// The flags' own defaults.
+impl Default for Options {
+    fn default() -> Self {
+        Self::parse_from(["prefork"])
+    }
+}
+
+/// The name of the listener that the workers share.
+pub(super) const LISTENER: &str = "clients";
+
+impl Options {
+    /// An application called `name` with one fleet of that name and one listener.
+    pub(super) fn app(&self, name: &str, body: impl FnOnce(Fleet) -> Fleet) -> App {
+        let ms = Duration::from_millis;
+        let mut fleet = Fleet::new(name).on_host_death(match self.on_host_death {
+            HostDeath::Exit => OnHostDeath::Exit,
+            HostDeath::Drain => OnHostDeath::Drain,
+        });
+        if let Some(workers) = self.workers {
+            fleet = fleet.workers(workers);
+        }
+        if let Some(timeout) = self.timeout_ms {
+            fleet = fleet.heartbeat_timeout(ms(timeout));
+        }
+        if let Some(timeout) = self.boot_timeout_ms {
+            fleet = fleet.boot_timeout(ms(timeout));
+        }
+        if let Some(timeout) = self.drain_timeout_ms {
+            fleet = fleet.drain_timeout(ms(timeout));
+        }
+        if let Some(requests) = self.max_requests {
+            fleet = fleet.requests_max(requests);
+        }
+        App::new(name).listen(LISTENER, &self.listen).poll_period_off().fleet(body(fleet))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_describe_servers_that_can_start() {
+        assert!(super::super::echo::app(&Options::default()).check().is_ok());
+        assert!(super::super::http::app(&Options::default()).check().is_ok());
+    }
+
+    #[test]
+    fn every_mistake_is_left_to_the_host_which_lists_them_all() {
+        let options = Options {
+            listen: "localhost".into(),
+            timeout_ms: Some(5),
+            boot_timeout_ms: Some(0),
+            drain_timeout_ms: Some(0),
+            max_requests: Some(0),
+            workers: Some(1_000_000),
+            ..Options::default()
+        };
+        let error = super::super::http::app(&options).check().unwrap_err();
+        assert_eq!(error.mistakes.len(), 6, "{error}");
+    }
+}

@@ -1,0 +1,18 @@
+//! The prefork servers as their user meets them: processes of their own, by curl and kill.
+//!
+//! The names that begin with `pf_c` quote the conformance cases of preforker.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod baseline;
+mod death;
+mod host_death;
+mod liveness;
+mod load;
+mod recycling;
+mod server;
+mod signals;
+mod start;

@@ -1,0 +1,4 @@
+//! The examples on a simulated machine: a thousand bad minutes in a second.
+
+mod prefork;
+mod web_and_worker;
