@@ -28,6 +28,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
             };
             say(&mut out, format_args!("{what} on {address}\n"));
         }
+        Notice::ListeningAt { path } => say(&mut out, format_args!("listening on unix:{path}\n")),
         Notice::Started { .. } => say(&mut out, format_args!("{hints}")),
         Notice::Stopping { .. }
         | Notice::Draining { .. }

@@ -1,6 +1,7 @@
 //! Reads a request out of bytes: no sockets, no state.
 
-use httparse::{EMPTY_HEADER, Error, Header, Status};
+use httparse::{Error, Header, Status};
+use std::mem::MaybeUninit;
 
 /// How long the head of a request may be, request line and all: what most servers allow.
 pub const HEAD_MAX: usize = 8 * 1024;
@@ -91,10 +92,10 @@ impl Refusal {
 /// # Errors
 /// Why this is no request, or one that is too long.
 pub fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Refusal> {
-    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
-    let mut head = httparse::Request::new(&mut headers);
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut head = httparse::Request::new(&mut []);
     // Never a look past the bound, or a long head would pass if it came in one piece.
-    let start = match head.parse(&bytes[..bytes.len().min(HEAD_MAX)]) {
+    let start = match head.parse_with_uninit_headers(&bytes[..bytes.len().min(HEAD_MAX)], &mut headers) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() < HEAD_MAX => {
             return Ok(Parsed::Partial { expects_continue: false });

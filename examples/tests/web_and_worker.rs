@@ -1,5 +1,7 @@
 //! The example as its user meets it: a process of its own, over its sockets and by its signals.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod kit;
 
 use host_core::error::exit;

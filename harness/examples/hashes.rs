@@ -4,7 +4,7 @@
 //! Run: `cargo run -p harness --example hashes`
 
 use harness::{Faults, Sim};
-use host_core::{App, Connected, Context, Listener, Ready, Result, Service};
+use host_core::{App, Connected, Context, Fleet, Listener, Ready, Result, Service, Worker};
 use host_sim::{Choices, Pool};
 use std::time::Duration;
 
@@ -27,15 +27,35 @@ impl Service for Greeter {
     }
 }
 
+/// The same, by three workers.
+fn greet(worker: &mut Worker) -> Result {
+    while let Some(mut client) = worker.accept("greet")? {
+        let _gone = std::io::Write::write_all(&mut client, b"hello\n");
+    }
+    Ok(())
+}
+
+fn service() -> App {
+    App::new("greeter").listen("greet", "127.0.0.1:7000").service(Greeter::default())
+}
+
+fn fleet() -> App {
+    let fleet = Fleet::new("greeters").workers(3).heartbeat_timeout(Duration::from_secs(1)).run(greet);
+    App::new("greeters").listen("greet", "127.0.0.1:7000").fleet(fleet)
+}
+
 #[expect(clippy::print_stdout, reason = "this is what it is for")]
 fn main() {
     let pool = Pool::default();
-    for seed in 0..50 {
-        let mut sim = Sim::new(Choices::seeded(seed), &pool);
-        sim.host(|| App::new("greeter").listen("greet", "127.0.0.1:7000").service(Greeter::default()));
-        sim.faults(Faults::all());
-        sim.clients("greet", 20, |c| c.expect(b"hello\n"));
-        sim.run_for(Duration::from_secs(60));
-        println!("{seed} {:016x} {}", sim.hash(), sim.events());
+    let worlds: [(&str, fn() -> App); 2] = [("service", service), ("fleet", fleet)];
+    for (name, app) in worlds {
+        for seed in 0..50 {
+            let mut sim = Sim::new(Choices::seeded(seed), &pool);
+            sim.host(app);
+            sim.faults(Faults::all());
+            sim.clients("greet", 20, |c| c.expect(b"hello\n"));
+            sim.run_for(Duration::from_secs(60));
+            println!("{name} {seed} {:016x} {}", sim.hash(), sim.events());
+        }
     }
 }

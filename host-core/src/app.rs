@@ -11,6 +11,7 @@ use crate::id::FleetId;
 use crate::io::Ready;
 use crate::notice::Record;
 use crate::service::reconnect::{OnConnectError, Reconnect};
+use crate::sys::UnixPath;
 use crate::time::Duration;
 use alloc::boxed::Box;
 use alloc::format;
@@ -221,7 +222,15 @@ pub struct App {
 pub(crate) struct Listen {
     pub(crate) name: String,
     pub(crate) asked: String,
-    pub(crate) address: Option<SocketAddr>,
+    /// What was understood of it.
+    pub(crate) place: Option<Place>,
+}
+
+/// Where a listener is bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Ip(SocketAddr),
+    Unix(UnixPath),
 }
 
 impl App {
@@ -244,15 +253,20 @@ impl App {
         }
     }
 
-    /// A TCP listener called `name`, bound before anything else starts, and kept by the host: a
+    /// A listener called `name`, bound before anything else starts, and kept by the host: a
     /// service takes it with [`Context::listener`].
     ///
-    /// `address` is an IP address and a port; port 0 lets the kernel choose one.
+    /// `address` is an IP address and a port, where port 0 lets the kernel choose one; or `unix:` and the path
+    /// of a Unix socket. A socket that an earlier host left behind at that path is replaced, unless
+    /// somebody listens there.
     #[must_use]
     pub fn listen(mut self, name: impl Into<String>, address: impl ToString) -> Self {
         let asked = address.to_string();
-        let address = asked.parse().ok();
-        self.listens.push(Listen { name: name.into(), asked, address });
+        let place = match asked.strip_prefix("unix:") {
+            Some(path) => UnixPath::new(path).map(Place::Unix),
+            None => asked.parse().ok().map(Place::Ip),
+        };
+        self.listens.push(Listen { name: name.into(), asked, place });
         self
     }
 
@@ -396,11 +410,11 @@ impl App {
                     wanted: "each listener needs a name of its own".into(),
                 });
             }
-            if listen.address.is_none() {
+            if listen.place.is_none() {
                 mistakes.push(Mistake {
                     field: format!("listen `{}`", listen.name),
                     found: format!("`{}`", listen.asked.escape_debug()),
-                    wanted: "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0".into(),
+                    wanted: "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0, or unix: and a path of at most 107 bytes".into(),
                 });
             }
         }
@@ -536,7 +550,7 @@ mod tests {
                 "name of app is ``, but must have 1 to 64 bytes and no control characters",
                 "heartbeat_threshold is 50 ms, but must be longer than poll_period (5000 ms)",
                 "backlog is 0, but must be at least 1",
-                "listen `web` is `localhost:80`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0",
+                "listen `web` is `localhost:80`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0, or unix: and a path of at most 107 bytes",
                 "listen is `web` twice, but each listener needs a name of its own",
                 "service is `Idle` twice, but each needs a name of its own: Hosted::new(name, service)",
                 "name of service is `a\\nb`, but must have 1 to 64 bytes and no control characters",

@@ -9,7 +9,7 @@ mod workers;
 pub use context::Context;
 
 use crate::action::{Action, Ending, Why};
-use crate::app::{App, Connected, Drained, Listening, Notifier, Service};
+use crate::app::{App, Connected, Drained, Listening, Notifier, Place, Service};
 use crate::error::{Cause, ConfigError, Mistake, RunError, ServiceError};
 use crate::event::{Activity, Event, Outcome};
 use crate::host::Host;
@@ -85,7 +85,17 @@ fn run_worker(
 pub(crate) struct NamedListener {
     pub(crate) name: String,
     pub(crate) handle: Handle,
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
+}
+
+impl NamedListener {
+    /// Where it is bound, if that is an internet address.
+    pub(crate) const fn address(&self) -> Option<SocketAddr> {
+        match self.place {
+            Place::Ip(address) => Some(address),
+            Place::Unix(_) => None,
+        }
+    }
 }
 
 /// What callbacks may reach through their [`Context`].
@@ -229,9 +239,12 @@ impl Driver {
             shared,
         };
         for index in news..driver.shared.listeners.len() {
-            let address = driver.shared.listeners[index].address;
+            let notice = match driver.shared.listeners[index].place {
+                Place::Ip(address) => Notice::Listening { address },
+                Place::Unix(path) => Notice::ListeningAt { path },
+            };
             let name = driver.shared.listeners[index].name.clone();
-            driver.tell(Some(&name), None, None, &Notice::Listening { address });
+            driver.tell(Some(&name), None, None, &notice);
         }
         for hosted in app.services {
             driver.shared.add(hosted);
@@ -603,15 +616,22 @@ impl Driver {
 fn bind(app: &App, sys: &dyn Sys, mistakes: &mut Vec<Mistake>) -> Vec<NamedListener> {
     let mut bound = Vec::new();
     for listen in &app.listens {
-        let Some(address) = listen.address else { continue };
-        let answer = sys.listen(address, app.backlog.max(1)).and_then(|handle| {
-            sys.local_address(handle).map(|address| (handle, address)).inspect_err(|_| sys.close(handle))
-        });
+        let backlog = app.backlog.max(1);
+        let answer = match listen.place {
+            None => continue,
+            Some(Place::Ip(address)) => sys.listen(address, backlog).and_then(|handle| {
+                let address = sys.local_address(handle).inspect_err(|_| sys.close(handle))?;
+                Ok((handle, Place::Ip(address)))
+            }),
+            Some(Place::Unix(path)) => {
+                sys.listen_unix(&path, backlog).map(|handle| (handle, Place::Unix(path)))
+            }
+        };
         match answer {
-            Ok((handle, address)) => bound.push(NamedListener { name: listen.name.clone(), handle, address }),
+            Ok((handle, place)) => bound.push(NamedListener { name: listen.name.clone(), handle, place }),
             Err(errno) => mistakes.push(Mistake {
                 field: format!("listen `{}`", listen.name),
-                found: address.to_string(),
+                found: listen.asked.clone(),
                 wanted: format!("cannot be bound: {errno}"),
             }),
         }

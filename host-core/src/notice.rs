@@ -3,7 +3,7 @@
 use crate::fleet::notice::FleetNotice;
 use crate::id::{FleetId, ServiceId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::{Pid, Signal};
+use crate::sys::{Pid, Signal, UnixPath};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::format;
 use core::fmt;
@@ -27,6 +27,11 @@ pub enum Notice {
     Listening {
         /// The bound address; with port 0 asked for, the port that the kernel chose.
         address: SocketAddr,
+    },
+    /// A named listener of the application is bound to this path.
+    ListeningAt {
+        /// The path of the Unix socket.
+        path: UnixPath,
     },
     /// The loop begins.
     Started {
@@ -86,6 +91,7 @@ impl Notice {
         match self {
             Self::Added | Self::Dispatch(_) => Level::Debug,
             Self::Listening { .. }
+            | Self::ListeningAt { .. }
             | Self::Started { .. }
             | Self::Stopping { .. }
             | Self::Draining { .. }
@@ -123,6 +129,7 @@ impl fmt::Display for Record<'_> {
         let subject = self.subject.unwrap_or("-");
         match *self.notice {
             Notice::Listening { address } => write!(f, "listener `{subject}` is bound to {address}"),
+            Notice::ListeningAt { path } => write!(f, "listener `{subject}` is bound to unix:{path}"),
             Notice::Started { services } => write!(f, "host started with {services} services"),
             Notice::Added => write!(f, "service `{subject}` added"),
             Notice::Dispatch(callback) => write!(f, "service `{subject}`: {callback}"),
@@ -168,6 +175,11 @@ mod tests {
         let ms = Duration::from_millis;
         let rows = [
             (Notice::Listening { address }, Level::Info, "listener `web` is bound to 127.0.0.1:80"),
+            (
+                Notice::ListeningAt { path: UnixPath::new("/run/web.sock").unwrap() },
+                Level::Info,
+                "listener `web` is bound to unix:/run/web.sock",
+            ),
             (Notice::Started { services: 2 }, Level::Info, "host started with 2 services"),
             (Notice::Added, Level::Debug, "service `web` added"),
             (Notice::Dispatch(Callback::Wake), Level::Debug, "service `web`: wake"),

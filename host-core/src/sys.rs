@@ -14,7 +14,7 @@ mod types;
 pub use errno::Errno;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
 pub use types::{
-    Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading, SlotsId,
+    Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, UnixPath,
 };
 
 use crate::error::ServiceError;
@@ -48,6 +48,18 @@ pub trait Sys: Processes {
     /// # Errors
     /// Whatever socket(2), bind(2) or listen(2) answer; nothing stays open then.
     fn listen(&self, address: SocketAddr, backlog: u32) -> Result<Handle, Errno>;
+
+    /// A Unix stream socket bound to `path` and listening. A socket that was left behind there, and at which
+    /// nobody listens, is replaced. Closing the handle in the process that bound it removes the path, if
+    /// it is still that of this socket.
+    ///
+    /// Its connections come from [`accept`](Self::accept), whose address is unspecified; the addresses of
+    /// its own cannot be asked for.
+    ///
+    /// # Errors
+    /// [`Errno::ADDRINUSE`] if somebody listens there, [`Errno::EXIST`] if something else is there than a
+    /// socket; whatever socket(2), bind(2) or listen(2) answer.
+    fn listen_unix(&self, path: &UnixPath, backlog: u32) -> Result<Handle, Errno>;
 
     /// A TCP socket whose connection to `address` has begun (connect(2); "in progress" is success).
     ///

@@ -159,7 +159,7 @@ impl Worker {
 
     /// Where the listener `name` is bound.
     pub fn listener_address(&self, name: &str) -> Option<SocketAddr> {
-        self.listeners.iter().find(|listener| listener.name == name).map(|listener| listener.address)
+        self.listeners.iter().find(|listener| listener.name == name)?.address()
     }
 
     /// Connects to `address`, as a client, waiting at most the fleet's `io_timeout`.

@@ -17,6 +17,7 @@ use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
     Errno, ExitStatus, Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys,
+    UnixPath,
 };
 use host_core::time::{Instant, WallTime};
 use std::cell::RefCell;
@@ -246,6 +247,10 @@ impl Sys for SimSys {
         self.call(|kernel| kernel.listen(self.me, address, backlog))
     }
 
+    fn listen_unix(&self, path: &UnixPath, backlog: u32) -> Result<Handle, Errno> {
+        self.call(|kernel| kernel.listen_unix(self.me, *path, backlog))
+    }
+
     fn connect(&self, address: SocketAddr) -> Result<Handle, Errno> {
         self.call(|kernel| kernel.connect(self.me, address))
     }
@@ -467,6 +472,11 @@ impl Sys for SimSys {
         let kernel = &mut *self.kernel.borrow_mut();
         if let (Notice::Listening { address }, Some(name)) = (record.notice, record.subject) {
             kernel.addresses.insert(name.to_owned(), *address);
+        }
+        if let (Notice::ListeningAt { path }, Some(name)) = (record.notice, record.subject)
+            && let Some(address) = kernel.net.at_path(path)
+        {
+            kernel.addresses.insert(name.to_owned(), address);
         }
         let now = kernel.now;
         if record.notice.level() > Level::Debug {

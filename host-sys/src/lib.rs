@@ -38,6 +38,7 @@ mod signals;
 mod slots;
 mod socket;
 mod title;
+mod unix;
 
 pub use linux::Linux;
 

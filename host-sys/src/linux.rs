@@ -6,19 +6,23 @@ use crate::poller::{self, Poller};
 use crate::process::Children;
 use crate::signals::{self, Signals};
 use crate::slots::Slots;
+use crate::unix::{self, Bound};
 use crate::{clock, socket};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
-use host_core::sys::{Errno, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys};
+use host_core::sys::{
+    Errno, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys, UnixPath,
+};
 use host_core::time::{Duration, Instant, WallTime};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::io::{Result as Answer, retry_on_intr};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +39,8 @@ pub(crate) const TARGET: &str = "host";
 /// It stays in its thread, whose signal mask it changes.
 pub struct Linux {
     pub(crate) handles: RefCell<Handles>,
+    /// The paths that this process has bound: a child knows none, and removes none.
+    paths: RefCell<BTreeMap<Handle, Bound>>,
     pub(crate) poller: Poller,
     pub(crate) signals: Signals,
     kick: Kick,
@@ -63,6 +69,7 @@ impl Linux {
     fn of_parts(handles: Handles, poller: Poller, slots: Slots, bell: Option<Handle>) -> Self {
         Self {
             handles: RefCell::new(handles),
+            paths: RefCell::default(),
             poller,
             signals: Signals::default(),
             kick: Kick::default(),
@@ -130,6 +137,13 @@ impl Sys for Linux {
         self.opened(socket::listen(address, backlog))
     }
 
+    fn listen_unix(&self, path: &UnixPath, backlog: u32) -> Result<Handle, Errno> {
+        let (fd, bound) = unix::listen(path, backlog).map_err(errno)?;
+        let handle = self.handles.borrow_mut().insert(fd);
+        self.paths.borrow_mut().insert(handle, bound);
+        Ok(handle)
+    }
+
     fn connect(&self, address: SocketAddr) -> Result<Handle, Errno> {
         self.opened(socket::connect(address))
     }
@@ -175,10 +189,15 @@ impl Sys for Linux {
             return;
         }
         let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
+        let bound = self.paths.borrow_mut().remove(&handle);
         // Usually done by the caller. Were it forgotten while another process holds the description, the
         // poller would report for ever what nobody can take out any more.
         if open.watched.is_some() {
             let _ = self.poller.delete(&mut open);
+        }
+        drop(open);
+        if let Some(bound) = bound {
+            bound.remove();
         }
     }
 

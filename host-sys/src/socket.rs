@@ -7,9 +7,9 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketFlags, SocketType, acceptfrom_with,
     bind, getpeername, getsockname, recv, send, socket_with, sockopt,
 };
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+pub(crate) const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 /// A socket bound to `address` and listening.
 pub(crate) fn listen(address: SocketAddr, backlog: u32) -> Result<OwnedFd> {
@@ -36,7 +36,11 @@ pub(crate) fn connect(address: SocketAddr) -> Result<OwnedFd> {
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<(OwnedFd, SocketAddr)> {
     let (socket, peer) = acceptfrom_with(listener, FLAGS)?;
     // accept(2) of Linux fails rather than tell no address; the type allows it for other systems.
-    Ok((socket, internet(peer.ok_or(Errno::CONNABORTED)?)?))
+    let peer = peer.ok_or(Errno::CONNABORTED)?;
+    // A peer that came by a path has no address that could be told.
+    let unnamed = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let peer = if peer.address_family() == AddressFamily::UNIX { unnamed } else { internet(peer)? };
+    Ok((socket, peer))
 }
 
 /// Reads up to `buffer.len()` bytes.

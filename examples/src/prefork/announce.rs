@@ -21,6 +21,7 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
                 bound = Some(reachable(*address));
                 say(&mut out, format_args!("listening on {address}\n"));
             }
+            Notice::ListeningAt { path } => say(&mut out, format_args!("listening on unix:{path}\n")),
             Notice::Started { .. } => {
                 let hints = bound.map(hints).unwrap_or_default();
                 say(&mut out, format_args!("try:\n{hints}{}", supervision(pid)));

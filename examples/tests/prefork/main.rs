@@ -3,6 +3,7 @@
 //! The names that begin with `pf_c` quote the conformance cases of preforker.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "what was measured is shown by --show-output")]
 
 #[path = "../kit/mod.rs"]
 mod kit;

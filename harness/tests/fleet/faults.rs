@@ -1,7 +1,8 @@
 //! What must hold whatever happens to host and workers.
 
-use crate::apps::echo;
+use crate::apps::{echo, fleet, serve};
 use harness::{Faults, check};
+use host_core::App;
 use host_core::sys::Signal;
 use std::time::Duration;
 
@@ -22,6 +23,22 @@ fn without_faults_every_client_is_served_and_a_drain_ends_the_host_well() {
         assert_eq!(clients.succeeded(), 6, "{:?}", clients.errors());
         sim.signal(Signal::Quit);
         sim.wait_for_host(10 * SECOND).unwrap();
+    });
+}
+
+#[test]
+fn workers_share_a_unix_socket_like_any_other() {
+    check!(|sim| {
+        sim.host(|| {
+            let fleet = fleet().run(serve);
+            App::new("echo").listen("echo", "unix:/run/echo.sock").poll_period_off().fleet(fleet)
+        });
+        let clients = sim.clients("echo", 6, |c| {
+            c.write_all(b"hello")?;
+            c.expect(b"hello")
+        });
+        sim.run_for(20 * SECOND);
+        assert_eq!(clients.succeeded(), 6, "{:?}", clients.errors());
     });
 }
 

@@ -61,7 +61,7 @@ impl Context<'_> {
     /// Where the listener `name` is bound; with port 0 asked for, the port that the kernel chose. Bound to
     /// an unspecified address (`0.0.0.0`), that is what it says, and not an address to connect to.
     pub fn listener_address(&self, name: &str) -> Option<SocketAddr> {
-        self.shared.listeners.iter().find(|listener| listener.name == name).map(|listener| listener.address)
+        self.shared.listeners.iter().find(|listener| listener.name == name)?.address()
     }
 
     /// Binds a listener of the service's own; dropping it closes it.

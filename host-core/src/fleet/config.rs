@@ -228,6 +228,8 @@ impl FleetConfig {
             ("term_timeout", self.term_timeout),
             ("io_timeout", self.io_timeout),
             ("degraded_retry", self.degraded_retry),
+            ("stable_after", self.stable_after),
+            ("late_warning", self.late_warning.unwrap_or(self.heartbeat_timeout)),
         ] {
             if duration.is_zero() {
                 refuse(field, &"0 ms", "must be longer than zero");
@@ -344,6 +346,14 @@ mod tests {
             (
                 |c| c.degraded_retry = Duration::ZERO,
                 "degraded_retry of fleet `f` is 0 ms, but must be longer than zero",
+            ),
+            (
+                |c| c.stable_after = Duration::ZERO,
+                "stable_after of fleet `f` is 0 ms, but must be longer than zero",
+            ),
+            (
+                |c| c.late_warning = Some(Duration::ZERO),
+                "late_warning of fleet `f` is 0 ms, but must be longer than zero",
             ),
             (
                 |c| c.heartbeat_timeout = Duration::ZERO,

@@ -104,6 +104,45 @@ pub struct PollEvent {
     pub readiness: Readiness,
 }
 
+/// The path of a Unix socket, in place: short by nature (sun_path of unix(7)).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixPath {
+    bytes: [u8; Self::LENGTH_MAX],
+    length: u8,
+}
+
+impl UnixPath {
+    /// How many bytes a path may have.
+    pub const LENGTH_MAX: usize = 107;
+
+    /// `path` as the address of a socket; `None` if it is empty, too long, or has a zero byte.
+    pub fn new(path: &str) -> Option<Self> {
+        let fits = (1..=Self::LENGTH_MAX).contains(&path.len()) && !path.contains('\0');
+        fits.then(|| {
+            let mut bytes = [0; Self::LENGTH_MAX];
+            bytes[..path.len()].copy_from_slice(path.as_bytes());
+            Self { bytes, length: path.len() as u8 }
+        })
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("made from a string")
+    }
+}
+
+impl fmt::Display for UnixPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for UnixPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
 /// Which direction of a connection to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShutdownHow {
@@ -231,6 +270,17 @@ mod tests {
             assert_eq!(all.within(interest).is_none(), interest.is_none(), "{interest:?}");
             assert_eq!(told.union(none), told, "{interest:?}");
             assert_eq!(none.union(told), told, "{interest:?}");
+        }
+    }
+
+    #[test]
+    fn a_unix_path_is_what_fits_into_an_address() {
+        let longest = "/".repeat(107);
+        for path in ["/run/x.sock", "x", &longest] {
+            assert_eq!(UnixPath::new(path).map(|path| alloc::format!("{path}")).as_deref(), Some(path));
+        }
+        for path in ["", "a\0b", &"/".repeat(108)] {
+            assert_eq!(UnixPath::new(path), None, "{path:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
     Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, Panic, Pid,
-    PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys,
+    PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -63,13 +63,16 @@ pub(crate) struct Fake {
     family: Family,
 }
 
+/// What one read answers.
+type Packet = core::result::Result<Vec<u8>, Errno>;
+
 /// What a [`Fake`] knows of processes. Nobody is born by default but a name and a handle.
 #[derive(Default)]
 struct Family {
     /// Where a fork runs its body, if it does: the child's own system.
     child: RefCell<Option<Rc<Fake>>>,
     /// What can be read from a handle, before the script for all handles.
-    packets: RefCell<BTreeMap<Handle, VecDeque<core::result::Result<Vec<u8>, Errno>>>>,
+    packets: RefCell<BTreeMap<Handle, VecDeque<Packet>>>,
     /// Both ends of each channel: what is written to them is recorded byte by byte.
     channels: RefCell<BTreeSet<Handle>>,
     news: RefCell<VecDeque<ChildNews>>,
@@ -116,11 +119,7 @@ impl Fake {
     }
 
     /// What the next reads of `handle` answer, one packet each.
-    pub(crate) fn says(
-        &self,
-        handle: u64,
-        packets: impl IntoIterator<Item = core::result::Result<Vec<u8>, Errno>>,
-    ) {
+    pub(crate) fn says(&self, handle: u64, packets: impl IntoIterator<Item = Packet>) {
         self.family.packets.borrow_mut().entry(Handle::from_raw(handle)).or_default().extend(packets);
     }
 
@@ -224,6 +223,16 @@ impl Sys for Fake {
     fn random(&self) -> u64 {
         self.note("random");
         0x5eed
+    }
+
+    fn listen_unix(&self, path: &UnixPath, backlog: u32) -> core::result::Result<Handle, Errno> {
+        if let Err(errno) = self.take("listen_unix", Ok(0)) {
+            self.note(format!("listen_unix {path} {backlog} {errno:?}"));
+            return Err(errno);
+        }
+        let handle = self.handle();
+        self.note(format!("listen_unix {} {path} {backlog}", h(handle)));
+        Ok(handle)
     }
 
     fn listen(&self, _: SocketAddr, backlog: u32) -> core::result::Result<Handle, Errno> {

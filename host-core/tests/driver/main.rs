@@ -3,9 +3,12 @@
 //! What the host decides is tested elsewhere; here it is that its orders are carried out in the right
 //! order, that failures of the system reach it, and that nothing stays open or armed in the end.
 
+mod bodies;
 mod callbacks;
+mod drain;
 mod fake;
 mod sockets;
 mod start;
 mod streams;
 mod wait;
+mod workers;

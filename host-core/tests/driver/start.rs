@@ -28,7 +28,7 @@ fn mistakes_of_binding_are_listed_with_all_others_and_everything_is_closed_again
         mistakes,
         [
             "burst is 0, but must be at least 1",
-            "listen `odd` is `localhost:82`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0",
+            "listen `odd` is `localhost:82`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0, or unix: and a path of at most 107 bytes",
             "listen `jobs` is 127.0.0.1:81, but cannot be bound: address already in use (EADDRINUSE)",
             "listen `mail` is 127.0.0.1:83, but cannot be bound: bad or closed descriptor (EBADF)",
         ]

@@ -1,6 +1,7 @@
 //! Signs of life: when they are read, and who is late.
 
 use crate::rig::*;
+use host_core::event::Event;
 use host_core::fleet::status::Health;
 use host_core::sys::Signal;
 use host_core::time::Duration;
@@ -179,9 +180,9 @@ fn k24_s15_a_child_that_is_nobodys_changes_nobody() {
     let stranger = host_core::sys::Pid(77);
     let before = rig.status();
     rig.play([
-        (Row::Fact(host_core::event::Event::ChildStopped { pid: stranger }), ""),
-        (Row::Fact(host_core::event::Event::ChildContinued { pid: stranger }), ""),
-        (Row::Fact(host_core::event::Event::StrangerReaped { pid: stranger }), "stranger 77"),
+        (Row::Fact(Event::ChildStopped { pid: stranger }), ""),
+        (Row::Fact(Event::ChildContinued { pid: stranger }), ""),
+        (Row::Fact(Event::StrangerReaped { pid: stranger }), "stranger 77"),
         // Nor does the number of one who is gone.
         (exits("a0.1", 0), "died a0.1 0 unasked, spawn a0.2"),
         (stopped("a0.1"), ""),
@@ -227,7 +228,7 @@ fn an_extension_is_told_once_and_may_be_taken_back() {
         (extends("a0.1", 300 * MS), "read a"),
         (beats("a"), "extended a0.1 to 300"),
         (late(50 * MS), ""),
-        (all([Row::Fact(host_core::event::Event::Tick), beats("a")]), ""),
+        (all([Row::Fact(Event::Tick), beats("a")]), ""),
         // The next sign of life ends it.
         (Row::Publish(w("a0.1"), Some(Duration::ZERO), 0), ""),
         (busy("a0.1"), ""),
@@ -375,6 +376,21 @@ fn a_look_at_nobody_is_not_ordered() {
         (next(), "look a in 100+"),
         (look(), ""),
         (next(), "never"),
+    ]);
+}
+
+#[test]
+fn l2_a_worker_whose_slot_was_not_read_is_looked_at_again() {
+    let mut rig = Rig::up(workers(2));
+    let nobody = Row::Fact(Event::Beats { fleet: A, readings: vec![] });
+    rig.play([
+        (all([busy("a0.1"), busy("a1.1"), at_deadline()]), "read a"),
+        (nobody, ""),
+        (next(), "look a in 100+"),
+        (
+            look(),
+            "read a, late a0.1 200.000002ms, signal a0.1 KILL, late a1.1 200.000002ms, signal a1.1 KILL",
+        ),
     ]);
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Checker {
     fates: BTreeMap<(FleetId, Slot), Fate>,
     /// Whose death is known and not told yet, and since when it was ready.
     buried: Option<(WorkerId, Option<Instant>)>,
+    /// Fleets of which another number was wanted than at first: a slot that rests there may be one too many.
+    resized: BTreeSet<FleetId>,
     /// Fleets whose restart budget is used up.
     exhausted: BTreeSet<FleetId>,
     stopping: bool,
@@ -57,6 +59,7 @@ impl Checker {
             lives: BTreeMap::new(),
             fates: BTreeMap::new(),
             buried: None,
+            resized: BTreeSet::new(),
             exhausted: BTreeSet::new(),
             stopping: false,
             finished: false,
@@ -215,6 +218,7 @@ impl Checker {
             FleetNotice::Degraded { .. } | FleetNotice::GivenUp => {
                 assert!(self.exhausted.insert(fleet), "S18: the budget of {fleet} is used up twice");
             }
+            FleetNotice::Resized { .. } => drop(self.resized.insert(fleet)),
             FleetNotice::Stable { worker } => drop(self.fates.remove(&(fleet, worker.slot))),
             FleetNotice::Recovered => {
                 assert!(self.exhausted.remove(&fleet), "{fleet} recovers from nothing");
@@ -225,23 +229,24 @@ impl Checker {
     }
 
     /// All orders of a fact came out.
-    pub(crate) fn settled(&self, host: &Host) {
+    pub(crate) fn settled(&mut self, host: &Host) {
         for (index, config) in self.config.fleets.iter().enumerate() {
             let fleet = FleetId::new(index as u16);
             let status = host.fleet(fleet).expect("a configured fleet");
-            let staying = self
-                .lives
-                .iter()
-                .filter(|(worker, life)| {
-                    worker.fleet == fleet
-                        && match life {
-                            Life::Alive(alive) => alive.sent.is_none(),
-                            Life::Forking | Life::Gone => false,
-                        }
-                })
-                .count();
+            let count = |counts: fn(&Life) -> bool| {
+                self.lives.iter().filter(|(worker, life)| worker.fleet == fleet && counts(life)).count()
+            };
+            let staying = count(|life| matches!(life, Life::Alive(Alive { sent: None, .. })));
             let most = status.wanted + config.surge_max;
             assert!(staying <= most as usize, "S13: {staying} of {fleet} stay, and {most} may");
+            // A slot that rests is needed no more if all that are wanted are there.
+            let there = staying + count(|life| matches!(life, Life::Forking));
+            if there >= status.wanted as usize || self.resized.contains(&fleet) {
+                let fates = self.fates.iter_mut().filter(|((other, _), _)| *other == fleet);
+                fates
+                    .filter(|((_, slot), _)| !status.resting.contains(slot))
+                    .for_each(|(_, fate)| fate.not_before = None);
+            }
         }
     }
 }

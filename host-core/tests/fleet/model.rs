@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20000, max_shrink_iters: 20000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_to_workers_the_host_keeps_its_promises(
@@ -135,7 +135,6 @@ struct World {
     forks_fail: u32,
     pids: u32,
     gone: Vec<WorkerId>,
-    story: Vec<String>,
     condemned: BTreeSet<WorkerId>,
     ending: Option<Ending>,
 }
@@ -168,7 +167,6 @@ impl World {
             forks_fail: 0,
             pids: 100,
             gone: Vec::new(),
-            story: Vec::new(),
             condemned: BTreeSet::new(),
             ending: None,
         }
@@ -379,13 +377,11 @@ impl World {
             process.ready_since.get_or_insert(self.now);
         }
         self.hears(&event);
-        self.story.push(format!("{} {event:?}", self.now));
         self.twin.handle_event(self.now, event.clone());
         self.host.handle_event(self.now, event);
         while let Some(action) = self.host.poll_action() {
             assert_eq!(self.twin.poll_action().as_ref(), Some(&action), "S44: the same facts, other orders");
             self.checker.order(self.now, &action);
-            self.story.push(format!("      {action:?}"));
             self.perform(&action);
         }
         assert_eq!(self.twin.poll_action(), None);
@@ -504,13 +500,7 @@ impl World {
             let since = self.silent_since(*worker).max(process.ready_since);
             let silent = self.silent_since(*worker).is_some();
             let late = silent && since.is_some_and(|since| self.now.since(since) > config.heartbeat_timeout);
-            assert!(
-                !late || extended,
-                "L2: {worker} {} is late at {}, and lives\n{}",
-                worker.fleet,
-                self.now,
-                self.story.join("\n")
-            );
+            assert!(!late || extended, "L2: {worker} is late at {}, and lives", self.now);
         }
     }
 

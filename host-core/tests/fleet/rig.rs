@@ -474,6 +474,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
 
 fn told(notice: &Notice, is_loud: bool) -> Option<String> {
     Some(match notice {
+        Notice::ListeningAt { path } => format!("listening at {path}"),
         Notice::Stopping { signal: Some(signal) } => format!("stopping {signal}"),
         Notice::Stopping { signal: None } => "stopping".into(),
         Notice::Draining { signal: Some(signal) } => format!("draining {signal}"),

@@ -304,6 +304,7 @@ fn order(action: &Action) -> String {
 
 fn told(notice: &Notice) -> String {
     match notice {
+        Notice::ListeningAt { path } => format!("listening at {path}"),
         Notice::Started { services } => format!("started {services}"),
         Notice::Added => "added".into(),
         Notice::ConnectFailed { attempt, retry_after } => {

@@ -5,8 +5,8 @@ use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos, SECOND};
 use crate::trace::{Kind, hash_bytes};
-use host_core::sys::{Errno, Handle, ShutdownHow};
-use std::collections::VecDeque;
+use host_core::sys::{Errno, Handle, ShutdownHow, UnixPath};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// What travels.
@@ -91,6 +91,8 @@ pub(crate) struct Net {
     conns: Vec<Conn>,
     pub(crate) listeners: Vec<Listener>,
     ephemeral: u16,
+    /// Unix sockets that were ever bound.
+    paths: BTreeMap<UnixPath, SocketAddr>,
 }
 
 /// How many bytes one direction holds: on their way and arrived, not read.
@@ -143,6 +145,11 @@ impl Net {
         WINDOW.saturating_sub(peer.incoming_bytes + peer.received.len())
     }
 
+    /// The address that stands for a path.
+    pub(crate) fn at_path(&self, path: &UnixPath) -> Option<SocketAddr> {
+        self.paths.get(path).copied()
+    }
+
     fn listening(&self, address: SocketAddr) -> Option<u32> {
         let matches = |listener: &Listener| {
             listener.file.is_some()
@@ -152,6 +159,9 @@ impl Net {
         self.listeners.iter().position(matches).map(|index| index as u32)
     }
 }
+
+/// Where Unix sockets are, for clients that connect to them by the name of their listener.
+const PATHS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 255, 255, 254));
 
 /// Where simulated clients come from.
 const CLIENTS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -184,6 +194,14 @@ impl Kernel {
         self.net.listeners.push(Listener { address, backlog, file, queue: VecDeque::new() });
         self.record(me, Kind::Listen, u64::from(address.port()), u64::from(backlog));
         Ok(handle)
+    }
+
+    /// A Unix socket is a listener at an address of its own that nobody can bind: what is left behind at a path
+    /// is one that nobody listens at.
+    pub(crate) fn listen_unix(&mut self, me: Index, path: UnixPath, backlog: u32) -> Result<Handle, Errno> {
+        let number = self.net.paths.len() as u16 + 1;
+        let address = *self.net.paths.entry(path).or_insert(SocketAddr::new(PATHS, number));
+        self.listen(me, address, backlog)
     }
 
     pub(crate) fn connect(&mut self, me: Index, address: SocketAddr) -> Result<Handle, Errno> {

@@ -80,6 +80,12 @@ impl Crew {
             };
             next = [next, at].into_iter().flatten().min();
         }
+        // One whose slot was not read has ended, and that is not known yet; or it is read the next time.
+        let is_unread = |worker: &WorkerId| readings.binary_search_by_key(worker, |(read, _)| *read).is_err();
+        if self.workers().any(|(worker, known)| known.vitals().is_some() && is_unread(&worker)) {
+            let at = could_be_late_at(now, None, means.config);
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
         self.pauses.forget_before(oldest);
         self.look_at = next;
         match next {

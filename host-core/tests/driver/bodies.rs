@@ -1,0 +1,747 @@
+//! A worker's own side: how its body is called and ends, its signs of life, its connections, and what it tells
+//! its host. The child runs inside the fork, on a system of its own.
+
+use crate::fake::*;
+use host_core::app::App;
+use host_core::driver::{Until, run};
+use host_core::fleet::config::Restart;
+use host_core::id::WorkerId;
+use host_core::sys::{Errno, ExitStatus, Interest};
+use host_core::time::{Duration, Instant};
+use host_core::{Connected, Drained, Fleet, Result, Worker};
+use std::cell::Cell;
+use std::rc::Rc;
+
+const MS: Duration = Duration::from_millis(1);
+/// The child's handles: what it has from its host, and what it opens itself.
+const LISTENER: u64 = 2;
+const CHANNEL: u64 = 5;
+const QUIT: u64 = 100;
+
+/// Runs a host of one worker with these settings; what the host recorded.
+fn host(fleet: impl FnOnce(Fleet) -> Fleet, sys: &Rc<Fake>) {
+    sys.report([Report::Ready(vec![6])]);
+    sys.ends([Ok(Some(ExitStatus::Code(0)))]);
+    let plain = Fleet::new("f").workers(1).restart(Restart::Never);
+    let app = App::new("test")
+        .seed(1)
+        .listen("web", "127.0.0.1:80")
+        .listen("jobs", "127.0.0.1:81")
+        .fleet(fleet(plain));
+    run(app, sys.clone(), Until::Stopped).unwrap();
+}
+
+/// Runs a body in a worker whose system was prepared by `script`; the child's record.
+fn work(
+    settings: impl FnOnce(Fleet) -> Fleet,
+    script: impl FnOnce(&Fake),
+    body: impl Fn(&mut Worker) -> Result + 'static,
+) -> Vec<String> {
+    let (sys, child) = (Fake::new(), ());
+    let _ = child;
+    let child = sys.bears(QUIT);
+    script(&child);
+    host(|fleet| settings(fleet).run(body), &sys);
+    let mut record = child.record();
+    record.extend(sys.lines(&["body"]));
+    record
+}
+
+/// As [`work`], of the record only the lines that begin with one of `words`.
+fn lines(record: &[String], words: &[&str]) -> Vec<String> {
+    record.iter().filter(|line| words.iter().any(|word| line.starts_with(word))).cloned().collect()
+}
+
+fn plain(fleet: Fleet) -> Fleet {
+    fleet
+}
+
+#[test]
+fn a_body_ends_with_a_status_that_says_how() {
+    type Body = fn(&mut Worker) -> Result;
+    let canceled = |_: &mut Worker| Err(Errno::CANCELED.into());
+    let rows: [(&str, fn(&Fake), Body, &str); 6] = [
+        ("well", |_| {}, |_| Ok(()), "body: exit status 0"),
+        ("ill", |_| {}, |_| Err(Errno::PIPE.into()), "body: exit status 70"),
+        // It was interrupted in the midst of something because it was asked to quit: that is no failure.
+        (
+            "interrupted by a quit",
+            |_| {},
+            |worker| {
+                worker.accept("web")?;
+                Err(Errno::CANCELED.into())
+            },
+            "body: exit status 0",
+        ),
+        ("interrupted by nobody", |_| {}, canceled, "body: exit status 70"),
+        (
+            "failed after a quit",
+            |_| {},
+            |worker| {
+                worker.accept("web")?;
+                Err(Errno::PIPE.into())
+            },
+            "body: exit status 70",
+        ),
+        ("cannot begin", |sys| sys.fail("quit_handle", Errno::MFILE), |_| Ok(()), "body: exit status 70"),
+    ];
+    for (name, script, body, expected) in rows {
+        let record = work(
+            plain,
+            |sys| {
+                sys.report([Report::Quit(QUIT)]);
+                script(sys);
+            },
+            body,
+        );
+        assert_eq!(lines(&record, &["body"]), [expected], "{name}");
+        let failed = expected.ends_with("70");
+        assert_eq!(lines(&record, &["tell fleet `"]).len(), usize::from(failed), "{name}: {record:?}");
+    }
+}
+
+#[test]
+fn a_body_that_fails_says_who_it_was_and_why() {
+    let record = work(plain, |_| {}, |_| Err(Errno::PIPE.into()));
+    assert_eq!(
+        lines(&record, &["tell"]),
+        [
+            "tell fleet `f`: worker 0 (incarnation 1) failed: the connection has ended (EPIPE) (the connection has ended (EPIPE))"
+        ]
+    );
+}
+
+#[test]
+fn a_worker_that_was_asked_to_quit_before_it_began_is_not_begun() {
+    let record = work(plain, Fake::quit, |worker| {
+        worker.request_done();
+        Ok(())
+    });
+    assert_eq!(record, ["body: exit status 0"]);
+}
+
+#[test]
+fn ready_is_told_once_and_after_the_first_sign_of_life() {
+    let record = work(
+        plain,
+        |_| {},
+        |worker| {
+            assert!(worker.wanted());
+            assert!(worker.wanted());
+            Ok(())
+        },
+    );
+    assert_eq!(record, ["pulse Busy", "say h5 [1] Ok(1)", "pulse Busy", "pulse Busy", "body: exit status 0"]);
+}
+
+#[test]
+fn a_message_is_told_again_if_the_write_was_interrupted_and_given_up_if_nobody_reads() {
+    let record = work(
+        plain,
+        |sys| sys.answer("write", [Err(Errno::INTR), Err(Errno::PIPE)]),
+        |worker| {
+            assert!(worker.wanted());
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["say"]), ["say h5 [1] Err(EINTR)", "say h5 [1] Err(EPIPE)"]);
+}
+
+#[test]
+fn a_worker_that_waits_for_connections_is_alive_and_wakes_for_its_quit() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.answer("accept", [Err(Errno::AGAIN), Ok(0)]);
+            sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]);
+        },
+        |worker| {
+            assert!(worker.accept("web")?.is_some());
+            assert!(worker.accept("web")?.is_none());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["accept", "poll", "pulse", "wait", "count", "close"]),
+        [
+            "pulse Busy",
+            "pulse Busy",
+            "accept h2 Err(EAGAIN)",
+            "poll_add h100 r",
+            "poll_add h5 r",
+            "poll_add_shared h2",
+            "pulse Waiting",
+            "wait for ever",
+            "pulse Busy",
+            "pulse Busy",
+            "accept h2 Ok(0)",
+            "count 1",
+            "close h101",
+            "pulse Busy",
+            "accept h2 Err(EAGAIN)",
+            "pulse Waiting",
+            "wait for ever",
+            "pulse Busy",
+            "pulse Busy",
+        ]
+    );
+}
+
+#[test]
+fn a_connection_that_was_aborted_is_passed_over() {
+    let record = work(
+        plain,
+        |sys| sys.answer("accept", [Err(Errno::CONNABORTED), Err(Errno::INTR), Ok(0)]),
+        |worker| {
+            assert!(worker.accept("web")?.is_some());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["accept", "wait", "body"]),
+        ["accept h2 Err(ECONNABORTED)", "accept h2 Err(EINTR)", "accept h2 Ok(0)", "body: exit status 0"]
+    );
+}
+
+#[test]
+fn a_worker_without_descriptors_rests_and_leaves_the_connections_to_its_siblings() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.answer("accept", [Err(Errno::MFILE), Err(Errno::NFILE), Ok(0)]);
+            sys.answer("wait_or_quit", [Err(Errno::TIMEDOUT), Err(Errno::TIMEDOUT)]);
+        },
+        |worker| {
+            assert!(worker.accept("web")?.is_some());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["accept", "wait", "pulse W"]),
+        [
+            "accept h2 Err(EMFILE)",
+            "pulse Waiting",
+            "wait_or_quit h100 r 100",
+            "accept h2 Err(ENFILE)",
+            "pulse Waiting",
+            "wait_or_quit h100 r 100",
+            "accept h2 Ok(0)",
+        ]
+    );
+    // A quit ends the rest, and a wait that fails is an error.
+    let record = work(
+        plain,
+        |sys| {
+            sys.answer("accept", [Err(Errno::MFILE)]);
+            sys.answer("wait_or_quit", [Err(Errno::BADF)]);
+        },
+        |worker| worker.accept("web").map(drop),
+    );
+    assert_eq!(lines(&record, &["body"]), ["body: exit status 70"]);
+}
+
+#[test]
+fn other_errors_of_accept_and_of_waiting_are_the_bodys() {
+    for (call, errno) in [("accept", Errno::BADF), ("poll_add", Errno::NOSPC)] {
+        let record = work(
+            plain,
+            |sys| sys.fail(call, errno),
+            move |worker| {
+                let error = worker.accept("web").unwrap_err();
+                assert_eq!(error.downcast_ref::<Errno>(), Some(&errno));
+                Ok(())
+            },
+        );
+        assert_eq!(lines(&record, &["body"]), ["body: exit status 0"], "{call}");
+    }
+    let record = work(
+        plain,
+        |sys| sys.report([Report::Fails(Errno::INTR), Report::Fails(Errno::BADF)]),
+        |worker| {
+            let error = worker.accept("web").unwrap_err();
+            assert_eq!(error.downcast_ref::<Errno>(), Some(&Errno::BADF));
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["wait"]), ["wait for ever", "wait for ever"]);
+}
+
+#[test]
+fn a_listener_that_is_not_there_is_an_error_that_lists_those_that_are() {
+    let record = work(
+        plain,
+        |_| {},
+        |worker| {
+            let error = worker.accept("wep").unwrap_err();
+            assert_eq!(error.to_string(), "no listener is called `wep`; the application has: web, jobs");
+            assert_eq!(worker.listener_address("jobs"), Some(ADDRESS.parse()?));
+            assert_eq!(worker.listener_address("wep"), None);
+            Ok(())
+        },
+    );
+    assert_eq!(record, ["body: exit status 0"]);
+}
+
+#[test]
+fn a_worker_that_changes_its_listener_watches_only_the_new_one() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.report([Report::Ready(vec![LISTENER]), Report::Ready(vec![3]), Report::Ready(vec![3])]);
+            sys.answer("accept", [Err(Errno::AGAIN), Ok(0), Err(Errno::AGAIN), Err(Errno::AGAIN), Ok(0)]);
+        },
+        |worker| {
+            worker.accept("web")?;
+            worker.accept("jobs")?;
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["poll"]),
+        ["poll_add h100 r", "poll_add h5 r", "poll_add_shared h2", "poll_delete h2", "poll_add_shared h3",]
+    );
+}
+
+#[test]
+fn a_worker_that_is_told_to_look_looks_and_one_whose_host_is_gone_is_not_wanted() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.says(CHANNEL, [Ok(vec![1]), Err(Errno::INTR), Ok(vec![7])]);
+            sys.says(CHANNEL, [Err(Errno::AGAIN), Err(Errno::CONNRESET), Ok(vec![])]);
+            sys.report([Report::Ready(vec![CHANNEL]), Report::Ready(vec![CHANNEL])]);
+        },
+        |worker| {
+            assert!(worker.accept("web")?.is_none());
+            assert!(!worker.wanted());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["accept", "read", "poll_delete"]),
+        [
+            "accept h2 Err(EAGAIN)",
+            "read h5 Ok([1])",
+            "read h5 Err(EINTR)",
+            "read h5 Ok([7])",
+            "read h5 Err(EAGAIN)",
+            "accept h2 Err(EAGAIN)",
+            "read h5 Err(ECONNRESET)",
+            "read h5 Ok([])",
+            // It would be reported for ever.
+            "poll_delete h5",
+        ]
+    );
+}
+
+#[test]
+fn a_host_that_floods_its_worker_does_not_keep_it_from_its_work() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.says(CHANNEL, (0..40).map(|_| Ok(vec![1])));
+            sys.report([Report::Ready(vec![CHANNEL])]);
+            sys.answer("accept", [Err(Errno::AGAIN), Ok(0)]);
+        },
+        |worker| worker.accept("web").map(drop),
+    );
+    assert_eq!(lines(&record, &["read"]).len(), 16);
+}
+
+#[test]
+fn idle_workers_beat_twice_a_timeout_if_their_fleet_asks_for_it() {
+    let beats = |fleet: Fleet| fleet.heartbeat_timeout(60 * MS).idle_beats().io_timeout(100 * MS);
+    let record = work(
+        beats,
+        |sys| {
+            sys.answer("accept", [Err(Errno::AGAIN), Ok(0)]);
+            sys.answer("wait_or_quit", [Err(Errno::TIMEDOUT), Err(Errno::INTR), Ok(0)]);
+            sys.answer("read", [Err(Errno::AGAIN), Ok(1)]);
+        },
+        |worker| {
+            let mut stream = worker.accept("web")?.expect("a connection");
+            stream.read_waiting(&mut [0])?;
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["wait", "pulse W"]),
+        [
+            "pulse Waiting",
+            "wait 30",
+            "pulse Waiting",
+            "wait_or_quit h101 r 30",
+            // It beats and waits on, for what is left.
+            "pulse Waiting",
+            "wait_or_quit h101 r 30",
+            "wait_or_quit h101 r 30",
+        ]
+    );
+}
+
+#[test]
+fn a_wait_for_a_peer_ends_by_the_timeout_of_the_fleet() {
+    let record = work(
+        |fleet| fleet.io_timeout(70 * MS),
+        |sys| {
+            sys.answer("accept", [Ok(0)]);
+            sys.answer("wait_or_quit", [Err(Errno::TIMEDOUT)]);
+        },
+        |worker| {
+            let mut stream = worker.accept("web")?.expect("a connection");
+            assert_eq!(stream.read_waiting(&mut [0]), Err(Errno::TIMEDOUT));
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["wait"]), ["wait_or_quit h101 r 70"]);
+    assert_eq!(lines(&record, &["pulse"])[2..], ["pulse Waiting", "pulse Busy"]);
+}
+
+#[test]
+fn a_quit_ends_a_wait_between_messages_at_once_and_lets_one_within_a_message_go_on_for_a_while() {
+    let patient = |fleet: Fleet| fleet.quit_patience(200 * MS);
+    // Between: an answer was written, and nothing of the next message has come.
+    let record = work(
+        patient,
+        |sys| sys.answer("accept", [Ok(0)]),
+        |worker| {
+            let mut stream = worker.accept("web")?.expect("a connection");
+            stream.write_waiting(b"answer")?;
+            Err(stream.read_waiting(&mut [0]).unwrap_err().into())
+        },
+    );
+    assert_eq!(lines(&record, &["wait"]), ["wait_or_quit h101 r 5000"]);
+    // The fake answers at once: nobody has asked to quit.
+    assert_eq!(lines(&record, &["body"]), ["body: exit status 70"]);
+    let asked = |sys: &Fake| {
+        sys.answer("accept", [Ok(0)]);
+        sys.answer("wait_or_quit", [Err(Errno::CANCELED)]);
+    };
+    let record = work(patient, asked, |worker| {
+        let mut stream = worker.accept("web")?.expect("a connection");
+        stream.write_waiting(b"answer")?;
+        assert_eq!(stream.read_waiting(&mut [0]), Err(Errno::CANCELED));
+        Ok(())
+    });
+    assert_eq!(lines(&record, &["wait"]), ["wait_or_quit h101 r 5000"]);
+    // Within: the connection is new, or has read something since; or there is no room to write.
+    let record = work(patient, asked, |worker| {
+        let mut stream = worker.accept("web")?.expect("a connection");
+        assert_eq!(stream.read_waiting(&mut [0]), Err(Errno::TIMEDOUT));
+        Ok(())
+    });
+    assert_eq!(lines(&record, &["wait"]), ["wait_or_quit h101 r 5000", "wait_for h101 r 200"]);
+}
+
+#[test]
+fn patience_is_no_longer_than_what_is_left_of_the_wait() {
+    let record = work(
+        |fleet| fleet.quit_patience(200 * MS).io_timeout(90 * MS),
+        |sys| {
+            sys.answer("accept", [Ok(0)]);
+            sys.answer("wait_or_quit", [Err(Errno::CANCELED)]);
+            sys.fail("wait", Errno::TIMEDOUT);
+        },
+        |worker| {
+            let mut stream = worker.accept("web")?.expect("a connection");
+            assert_eq!(stream.read_waiting(&mut [0]), Err(Errno::TIMEDOUT));
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["wait"]), ["wait_or_quit h101 r 90", "wait_for h101 r 90"]);
+}
+
+#[test]
+fn a_worker_has_the_time_it_asked_for_until_its_next_sign_of_life() {
+    let record = work(
+        plain,
+        |sys| sys.now.set(2_000_000),
+        |worker| {
+            assert!(worker.wanted());
+            worker.extend(500 * MS);
+            worker.work(300 * MS);
+            assert!(worker.wanted());
+            assert!(worker.wanted());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        record[3..],
+        [
+            "extend until 502",
+            "say h5 [3] Ok(1)",
+            "pulse Busy",
+            "extend until 0",
+            "pulse Busy",
+            "body: exit status 0",
+        ]
+    );
+}
+
+#[test]
+fn requests_are_counted_and_the_worker_asks_once_to_be_replaced() {
+    let two = |fleet: Fleet| fleet.requests_max(2).requests_jitter_percent(0);
+    let record = work(
+        two,
+        |_| {},
+        |worker| {
+            (0..3).for_each(|_| worker.request_done());
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["count", "say"]), ["count 1", "count 2", "say h5 [2] Ok(1)", "count 3"]);
+    // One that counts none is counted by its connections; one that does, by those.
+    let accepts = |sys: &Fake| sys.answer("accept", [Ok(0), Ok(0), Ok(0)]);
+    let record = work(two, accepts, |worker| (0..3).try_for_each(|_| worker.accept("web").map(drop)));
+    assert_eq!(
+        lines(&record, &["count", "say"]),
+        ["say h5 [1] Ok(1)", "count 1", "count 2", "say h5 [2] Ok(1)", "count 3"]
+    );
+    let record = work(two, accepts, |worker| {
+        worker.request_done();
+        (0..3).try_for_each(|_| worker.accept("web").map(drop))
+    });
+    assert_eq!(lines(&record, &["count"]), ["count 1"; 4]);
+    assert_eq!(lines(&record, &["say h5 [2]"]), [""; 0]);
+}
+
+#[test]
+fn the_number_of_requests_is_raised_by_the_systems_chance_and_by_no_more_than_its_share() {
+    let asked = |percent| {
+        let settings = move |fleet: Fleet| fleet.requests_max(100).requests_jitter_percent(percent);
+        let record = work(
+            settings,
+            |_| {},
+            |worker| {
+                (0..250).for_each(|_| worker.request_done());
+                Ok(())
+            },
+        );
+        let counts = record.iter().take_while(|line| !line.starts_with("say"));
+        counts.filter(|line| line.starts_with("count")).count()
+    };
+    assert_eq!(asked(0), 100);
+    assert!((100..=150).contains(&asked(50)), "{}", asked(50));
+    assert_ne!(asked(50), 100);
+}
+
+#[test]
+fn a_pause_is_alive_and_ends_with_the_quit() {
+    let record = work(
+        plain,
+        |sys| sys.answer("wait_or_quit", [Err(Errno::TIMEDOUT)]),
+        |worker| {
+            assert!(worker.pause(40 * MS));
+            Ok(())
+        },
+    );
+    assert_eq!(record[..3], ["pulse Waiting", "wait_or_quit h100 r 40", "pulse Busy"]);
+    let record = work(
+        plain,
+        |sys| sys.report([Report::Quit(QUIT)]),
+        |worker| {
+            worker.accept("web")?;
+            assert!(!worker.pause(40 * MS));
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["body"]), ["body: exit status 0"]);
+}
+
+#[test]
+fn a_worker_connects_as_a_client_with_the_patience_of_its_fleet() {
+    let record = work(
+        |fleet| fleet.io_timeout(80 * MS),
+        |sys| sys.answer("take_error", [Ok(0), Ok(111)]),
+        |worker| {
+            let address: std::net::SocketAddr = PEER.parse()?;
+            worker.connect_to(address)?;
+            assert_eq!(worker.connect_to(address).unwrap_err(), Errno::CONNREFUSED);
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["connect", "wait", "close"]),
+        [
+            "connect h101",
+            "wait_or_quit h101 w 80",
+            "close h101",
+            "connect h102",
+            "wait_or_quit h102 w 80",
+            "close h102",
+        ]
+    );
+}
+
+#[test]
+fn a_worker_knows_who_it_is() {
+    let record = work(
+        plain,
+        |sys| sys.now.set(7),
+        |worker| {
+            let WorkerId { fleet, slot, incarnation } = worker.id();
+            assert_eq!((fleet.index(), slot.number(), incarnation), (0, 0, 1));
+            assert_eq!((worker.fleet(), worker.pid().0), ("f", 100));
+            assert_eq!((worker.now(), worker.random()), (Instant::from_nanos(7), 0x5eed));
+            assert!(format!("{worker:?}").starts_with("Worker"));
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["body"]), ["body: exit status 0"]);
+}
+
+// Workers that are hosts themselves.
+
+/// Runs an event host in a worker; the records of the worker and of its host.
+fn host_in_worker(
+    script: impl FnOnce(&Fake),
+    app: impl Fn(&Rc<Fake>) -> App + 'static,
+) -> (Vec<String>, Vec<String>) {
+    let sys = Fake::new();
+    let child = sys.bears(QUIT);
+    script(&child);
+    let inside = Rc::clone(&child);
+    host(|fleet| fleet.host(move |_| app(&inside)), &sys);
+    (child.record(), sys.lines(&["body"]))
+}
+
+#[test]
+fn a_host_in_a_worker_is_ready_when_it_waits_and_drains_when_it_is_asked_to_quit() {
+    let (record, status) = host_in_worker(
+        |sys| sys.report([Report::Quit(QUIT)]),
+        |sys| {
+            let service = Hooks::new(sys, "a").takes("web").drain(|held, cx| {
+                assert!(cx.worker().is_some());
+                cx.request_done();
+                held.listeners.clear();
+                Ok(Drained::NotYet)
+            });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["a:", "say", "poll", "wait", "close", "count", "signals", "kick_arm"]),
+        [
+            "poll_add h100 r",
+            "poll_add h5 r",
+            "a: connect",
+            "poll_add_shared h2",
+            "a: prepare",
+            "say h5 [1] Ok(1)",
+            "wait 5000",
+            // Once and for all: it was reported for ever.
+            "poll_delete h100",
+            "a: drain",
+            "count 1",
+            "poll_delete h2",
+            "a: stop",
+            "a: drop",
+            "close h2",
+            "close h3",
+        ]
+    );
+    assert_eq!(status, ["body: exit status 0"]);
+}
+
+#[test]
+fn a_host_in_a_worker_drains_when_its_own_host_is_gone() {
+    let (record, status) = host_in_worker(
+        |sys| {
+            sys.says(CHANNEL, [Ok(vec![])]);
+            sys.report([Report::Ready(vec![CHANNEL])]);
+        },
+        |sys| App::new("inside").seed(1).service(Hooks::new(sys, "a").hosted()),
+    );
+    assert_eq!(
+        lines(&record, &["a:", "read", "poll_delete h5"]),
+        ["a: connect", "a: prepare", "read h5 Ok([])", "poll_delete h5", "a: drain", "a: stop", "a: drop"]
+    );
+    assert_eq!(status, ["body: exit status 0"]);
+}
+
+#[test]
+fn a_host_in_a_worker_that_is_told_to_look_registers_its_listeners_anew() {
+    let (record, _) = host_in_worker(
+        |sys| {
+            sys.says(CHANNEL, [Ok(vec![1])]);
+            sys.report([Report::Ready(vec![CHANNEL]), Report::Quit(QUIT)]);
+        },
+        |sys| {
+            // One is left alone on purpose: nobody looks at it.
+            let service = Hooks::new(sys, "a").connect(|held, cx| {
+                held.listeners.push(cx.listener("web")?);
+                let mut other = cx.listener("jobs")?;
+                other.set_interest(Interest::NONE);
+                held.listeners.push(other);
+                Ok(Connected::Yes)
+            });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    let looked = lines(&record, &["read", "poll_delete h2", "poll_add_shared", "poll_delete h3"]);
+    let begin = looked.iter().position(|line| line.starts_with("read")).expect("it hears");
+    assert_eq!(
+        looked[begin..begin + 4],
+        ["read h5 Ok([1])", "read h5 Err(EAGAIN)", "poll_delete h2", "poll_add_shared h2"]
+    );
+}
+
+#[test]
+fn a_host_in_a_worker_that_is_described_wrongly_says_so() {
+    let rows: [(fn(&Rc<Fake>) -> App, &str); 3] = [
+        (
+            |_| App::new("inside").fleet(Fleet::new("g").run(|_| Ok(()))),
+            "fleet `g` is in a worker, but must be in the application that is started: workers have no workers",
+        ),
+        (
+            |_| App::new("inside").listen("web", "127.0.0.1:90"),
+            "listen `web` is that of the host, too, but needs a name of its own; the host's listeners are there by their names",
+        ),
+        (|_| App::new("inside").burst(0), "burst is 0, but must be at least 1"),
+    ];
+    for (app, words) in rows {
+        let (record, status) = host_in_worker(|_| {}, app);
+        assert_eq!(status, ["body: exit status 78"], "{words}");
+        assert!(lines(&record, &["tell"]).iter().any(|line| line.contains(words)), "{record:?}");
+    }
+}
+
+#[test]
+fn a_host_in_a_worker_whose_handles_cannot_be_watched_fails() {
+    let (record, status) =
+        host_in_worker(|sys| sys.fail("poll_add", Errno::NOSPC), |_| App::new("inside").seed(1));
+    assert_eq!(status, ["body: exit status 71"]);
+    assert!(lines(&record, &["tell"])[0].contains("epoll_ctl failed"), "{record:?}");
+}
+
+#[test]
+fn a_host_in_a_worker_whose_service_fails_ends_with_the_status_of_that() {
+    let (_, status) = host_in_worker(
+        |_| {},
+        |sys| {
+            let fails = Hooks::new(sys, "a").connect(|_, _| Err(Errno::PIPE.into()));
+            App::new("inside").seed(1).service(fails.hosted())
+        },
+    );
+    assert_eq!(status, ["body: exit status 70"]);
+}
+
+#[test]
+fn signs_of_life_come_while_a_host_in_a_worker_runs_callbacks() {
+    let calls = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&calls);
+    let (record, _) = host_in_worker(
+        |sys| sys.report([Report::Nothing, Report::Nothing, Report::Quit(QUIT)]),
+        move |sys| {
+            let seen = Rc::clone(&seen);
+            let service = Hooks::new(sys, "a").prepare(move |_, _| {
+                seen.set(seen.get() + 1);
+                Ok(())
+            });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    assert!(calls.get() >= 1);
+    assert_eq!(lines(&record, &["say"]), ["say h5 [1] Ok(1)"]);
+    assert!(!lines(&record, &["beat waiting"]).is_empty());
+}
