@@ -7,7 +7,7 @@ use crate::choice::Stream;
 use crate::coroutine::Gate;
 use crate::kernel::files::Object;
 use crate::kernel::poller::{COMPUTING, POLLING};
-use crate::kernel::signals::Disposition;
+use crate::kernel::signals::{Disposition, Signals, set_of};
 use crate::kernel::{Call, Index, Kernel, Nanos};
 use crate::trace::{Kind, StableHasher};
 use host_core::error::ServiceError;
@@ -288,7 +288,12 @@ impl Sys for SimSys {
     }
 
     fn close(&self, handle: Handle) {
-        self.call(|kernel| kernel.close(self.me, handle));
+        self.call(|kernel| {
+            // What tells a worker to quit stays open for as long as it may be told.
+            if kernel.process(self.me).quit_handle != Some(handle) {
+                kernel.close(self.me, handle);
+            }
+        });
     }
 
     fn poll_add(&self, handle: Handle, key: u64, interest: Interest) -> Result<(), Errno> {
@@ -369,26 +374,26 @@ impl Sys for SimSys {
 
     fn signals(&self, signals: &[Signal]) -> Result<Handle, Errno> {
         self.call(|kernel| {
-            let Some(handle) = kernel.open(self.me, Object::Signals) else {
+            let Some(handle) = kernel.open(self.me, Object::Signals(set_of(signals))) else {
                 return kernel.failed(self.me, Call::Signals, Errno::MFILE);
             };
             let file = kernel.file(self.me, handle);
             let mine = &mut kernel.process(self.me).signals;
             mine.block(signals);
-            mine.file = file;
+            mine.files.extend(file);
             Ok(handle)
         })
     }
 
     fn signal_read(&self, handle: Handle) -> Result<Signal, Errno> {
         self.call(|kernel| {
-            match kernel.object(self.me, handle) {
-                Some(Object::Signals) => {}
+            let set = match kernel.object(self.me, handle) {
+                Some(Object::Signals(set)) => set,
                 Some(_) => return Err(Errno::INVAL),
                 None => return Err(Errno::BADF),
-            }
+            };
             kernel.progressed(self.me, handle, true);
-            let signal = kernel.process(self.me).signals.read().ok_or(Errno::AGAIN)?;
+            let signal = kernel.process(self.me).signals.read(set).ok_or(Errno::AGAIN)?;
             kernel.record(self.me, Kind::SignalRead, u64::from(signal.number()), 0);
             Ok(signal)
         })
@@ -432,7 +437,9 @@ impl Sys for SimSys {
         self.call(|kernel| {
             let process = kernel.process(self.me);
             process.kick = None;
-            process.signals.set_back();
+            let is_worker = process.seat.is_some();
+            let before = if is_worker { Signals::of_a_worker() } else { Signals::default() };
+            process.signals.set_back(&before);
             // What came too late to be read strikes whoever had the signals before.
             kernel.take_signals(self.me);
         });

@@ -2,7 +2,7 @@
 
 use super::{BOUND, Stopwatch, is_ready, pass};
 use examples::reply;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Client {
             return true;
         }
         let mut portion = [0; 4096];
-        let count = self.stream.read(&mut portion).unwrap_or(0);
+        let count = read(&mut self.stream, &mut portion).unwrap_or(0);
         self.bytes.extend_from_slice(&portion[..count]);
         count > 0
     }
@@ -103,19 +103,29 @@ impl Client {
             if let Some(length) = length(&self.bytes) {
                 return String::from_utf8(self.bytes.drain(..length).collect()).unwrap();
             }
-            assert!(self.read(), "the connection ended; so far: {:?}", self.bytes.escape_ascii());
+            assert!(self.read(), "the connection ended; so far: {}", self.bytes.escape_ascii());
         }
     }
 
     fn read(&mut self) -> bool {
         let mut portion = [0; 4096];
-        match self.stream.read(&mut portion) {
+        match read(&mut self.stream, &mut portion) {
             Ok(count) => {
                 self.bytes.extend_from_slice(&portion[..count]);
                 count > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => panic!("the connection was reset"),
-            Err(error) => panic!("nothing more came: {error}; so far: {:?}", self.bytes.escape_ascii()),
+            Err(error) => panic!("nothing more came: {error}; so far: {}", self.bytes.escape_ascii()),
+        }
+    }
+}
+
+/// A socket with a bound on its reads is interrupted by anything that happens to the process (signal(7)).
+fn read(stream: &mut TcpStream, portion: &mut [u8]) -> Result<usize> {
+    loop {
+        match stream.read(portion) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            answer => return answer,
         }
     }
 }

@@ -37,6 +37,14 @@ impl Process {
         !self.ends_within(Duration::ZERO)
     }
 
+    /// For how long it would have run and had no processor: the machine's fault, not its own.
+    pub(crate) fn starved(&self) -> Duration {
+        // A kernel may be built without (sched-stats.rst).
+        let figures = fs::read_to_string(format!("/proc/{}/schedstat", self.pid)).unwrap_or_default();
+        let nanos = figures.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
+        Duration::from_nanos(nanos.unwrap_or(0))
+    }
+
     /// Waits until it waits for something itself.
     pub(crate) fn rests(&self) {
         let watch = Stopwatch::start();

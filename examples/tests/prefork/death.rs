@@ -1,82 +1,69 @@
 //! What follows the death of a worker.
 
 use crate::kit::process::Process;
-use crate::kit::{BOUND, Stopwatch, assert_contains};
+use crate::kit::{BOUND, Stopwatch, assert_contains, one_within};
 use crate::server::{MS, Server, body, get};
 use rustix::process::Signal;
 use std::time::Duration;
 
-/// How many are measured: on a busy machine one of them is quick.
-const TIMES: usize = 5;
-
 #[test]
 fn pf_c29_the_replacement_of_a_killed_worker_answers_at_once() {
-    let took: Vec<_> = (0..TIMES)
-        .map(|_| {
-            let server = Server::http(1, &[]);
-            let (_, worker) = server.served();
-            worker.signal(Signal::KILL);
-            assert!(worker.ends_within(BOUND), "it was killed and did not end");
-            let watch = Stopwatch::start();
-            let (_, next) = server.served();
-            let took = watch.elapsed();
-            assert_ne!(next.pid, worker.pid);
-            took
-        })
-        .collect();
-    println!("first answer of the replacement after {took:?}");
-    assert!(took.iter().all(|took| *took < 500 * MS), "not at a tick of a second: {took:?}");
-    assert!(took.iter().any(|took| *took <= 5 * MS), "{took:?}");
+    let took = one_within("first answer of the replacement", 5 * MS, || {
+        let server = Server::http(1, &[]);
+        let (_, worker) = server.served();
+        worker.signal(Signal::KILL);
+        assert!(worker.ends_within(BOUND), "it was killed and did not end");
+        let watch = Stopwatch::start();
+        let (_, next) = server.served();
+        let took = watch.elapsed();
+        assert_ne!(next.pid, worker.pid);
+        took
+    });
+    assert!(took.iter().filter(|took| **took > 200 * MS).count() < 5, "at a tick of a second? {took:?}");
 }
 
 #[test]
 fn the_replacement_of_one_that_was_killed_because_it_hung_answers_at_once() {
-    let took: Vec<_> = (0..3)
-        .map(|_| {
-            let server = Server::http(1, &["--timeout-ms", "100"]);
-            let (mut client, worker) = server.served();
-            client.send(get("/hang"));
-            assert!(worker.ends_within(BOUND), "it hung and was not killed");
-            let watch = Stopwatch::start();
-            server.served();
-            watch.elapsed()
-        })
-        .collect();
-    println!("first answer of the replacement of one that hung after {took:?}");
-    assert!(took.iter().any(|took| *took <= 5 * MS), "{took:?}");
+    one_within("first answer of the replacement of one that hung", 5 * MS, || {
+        let server = Server::http(1, &["--timeout-ms", "100"]);
+        let (mut client, worker) = server.served();
+        client.send(get("/hang"));
+        assert!(worker.ends_within(BOUND), "it hung and was not killed");
+        let watch = Stopwatch::start();
+        server.served();
+        watch.elapsed()
+    });
 }
 
 #[test]
 fn pf_c29_many_simultaneous_deaths_cost_one_latency() {
-    const WORKERS: usize = 8;
-    let took: Vec<_> = (0..3)
-        .map(|_| {
-            let mut server = Server::http(WORKERS as u32, &[]);
-            let workers: Vec<_> = server.workers().into_iter().map(Process::of).collect();
-            assert_eq!(workers.len(), WORKERS);
-            let watch = Stopwatch::start();
-            workers.iter().for_each(|worker| worker.signal(Signal::KILL));
-            server.notices(WORKERS, "is ready");
-            watch.elapsed()
-        })
-        .collect();
-    println!("{WORKERS} deaths, all replacements ready after {took:?}");
-    assert!(took.iter().any(|took| *took <= 40 * MS), "one after the other would take longer: {took:?}");
+    const WORKERS: u32 = 8;
+    // One after the other would be eight times as long as the one above may be.
+    one_within("eight deaths until all replacements are ready", 20 * MS, || {
+        let mut server = Server::http(WORKERS, &[]);
+        let workers: Vec<_> = server.workers().into_iter().map(Process::of).collect();
+        assert_eq!(workers.len(), WORKERS as usize);
+        let watch = Stopwatch::start();
+        workers.iter().for_each(|worker| worker.signal(Signal::KILL));
+        server.notices(WORKERS as usize, "is ready");
+        watch.elapsed()
+    });
 }
 
 #[test]
 fn pf_c12_a_worker_that_ends_by_itself_is_replaced_at_once() {
-    let mut server = Server::echo(1, &["--timeout-ms", "200"]);
-    let watch = Stopwatch::start();
-    server.client().send("!crash\n");
-    server.notice("created");
-    let took = watch.elapsed();
-    assert!(took <= 300 * MS, "replaced after {took:?}");
+    one_within("a second worker", 300 * MS, || {
+        let mut server = Server::echo(1, &["--timeout-ms", "200"]);
+        let watch = Stopwatch::start();
+        server.client().send("!crash\n");
+        server.notice("created");
+        watch.elapsed()
+    });
 }
 
 #[test]
 fn each_death_is_told_with_its_cause() {
-    let mut server = Server::http(2, &["--timeout-ms", "200"]);
+    let mut server = Server::http(2, &["--timeout-ms", "500"]);
     let (mut client, _) = server.served();
     client.send(get("/crash"));
     let line = server.notice("ended with");
@@ -90,7 +77,7 @@ fn each_death_is_told_with_its_cause() {
     let line = server.notice("ended with");
     assert_contains(&line, ["signal KILL", "killed because it gave no sign of life", "last seen alive"]);
     let age = age.split("silent for ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    assert!((200..1000).contains(&age.parse::<u32>().unwrap()), "the exact age: {age}");
+    assert!((500..5000).contains(&age.parse::<u32>().unwrap()), "the exact age: {age}");
     // TERM ends a worker at once and well, and nobody had asked for that.
     let (_, worker) = server.served();
     worker.signal(Signal::TERM);

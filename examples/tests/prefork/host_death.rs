@@ -1,7 +1,7 @@
 //! What becomes of the workers of a host that is killed.
 
 use crate::kit::process::Process;
-use crate::kit::{BOUND, Stopwatch};
+use crate::kit::{BOUND, LATE, Stopwatch, one_within};
 use crate::server::{MS, Server, body, get};
 use rustix::process::Signal;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ enum Doing {
 #[test]
 fn pf_c28_when_the_host_is_killed_its_workers_are_gone_and_the_port_is_free() {
     for doing in [Doing::Idle, Doing::Sleeping, Doing::Spinning, Doing::Stopped] {
-        let took = [(); 3].map(|()| {
+        let took = one_within(&format!("{doing:?}: all gone and the port free"), 10 * MS, || {
             let mut server = Server::http(2, &[]);
             let (mut client, worker) = server.served();
             match doing {
@@ -42,9 +42,7 @@ fn pf_c28_when_the_host_is_killed_its_workers_are_gone_and_the_port_is_free() {
             assert!(server.program.all_end_within(BOUND), "the host itself lives on");
             took
         });
-        println!("{doing:?}: all gone and the port free after {took:?}");
         assert!(took.iter().all(|took| *took <= 1000 * MS), "{doing:?}: {took:?}");
-        assert!(took.iter().any(|took| *took <= 10 * MS), "{doing:?}: {took:?}");
     }
 }
 
@@ -58,7 +56,7 @@ fn pf_c28_the_workers_of_a_blocking_loop_are_gone_as_well() {
     server.signal(Signal::KILL);
     assert!(server.program.all_end_within(BOUND), "an orphan lives on");
     let took = watch.elapsed();
-    assert!(took <= 1000 * MS, "{took:?}");
+    assert!(took <= LATE, "{took:?}");
     TcpListener::bind(server.address).unwrap();
 }
 
@@ -75,7 +73,7 @@ fn pf_c28_with_the_policy_drain_what_has_begun_is_answered_and_then_all_are_gone
     let watch = Stopwatch::start();
     assert!(server.program.all_end_within(BOUND), "an orphan lives on");
     let took = watch.elapsed();
-    assert!(took <= 500 * MS, "gone {took:?} after the last answer");
+    assert!(took <= LATE, "gone {took:?} after the last answer");
     TcpListener::bind(server.address).unwrap();
 
     let server = Server::echo(2, &["--on-host-death", "drain"]);
@@ -99,7 +97,7 @@ fn pf_c28_an_orphan_that_hangs_is_gone_after_the_drain_timeout() {
         assert!(server.program.all_end_within(BOUND), "an orphan lives on: {path}");
         let took = watch.elapsed();
         println!("{path}: the orphan is gone after {took:?}");
-        assert!(took >= 300 * MS && took <= 800 * MS, "{path}: gone after {took:?}");
+        assert!(took >= 300 * MS && took <= LATE, "{path}: gone after {took:?}");
         assert!(!worker.is_alive());
         TcpListener::bind(server.address).unwrap();
     }

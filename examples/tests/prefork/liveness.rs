@@ -1,17 +1,18 @@
 //! Who is killed because it gives no sign of life, when, and who is not.
 
 use crate::kit::process::Process;
-use crate::kit::{BOUND, Client, Stopwatch, pass};
+use crate::kit::{BOUND, Client, Stopwatch, one_within, pass};
 use crate::server::{MS, Server, get};
 use rustix::process::Signal;
 use std::time::Duration;
 
 /// How late a kill may be.
 const PRECISION: Duration = Duration::from_millis(10);
-/// How many are measured: on a busy machine one of them is on time.
+/// How many are measured at least.
 const TIMES: usize = 3;
 
-/// Makes workers of this server hang at each threshold, and sees that they are killed when they should.
+/// Makes workers of this server hang at each threshold, and sees that they are killed when they should: never
+/// early, and on time but for what the machine is to blame for.
 fn killed_in_time(
     what: &str,
     start: fn(u32, &[&str]) -> Server,
@@ -20,24 +21,30 @@ fn killed_in_time(
 ) {
     for threshold in [100 * MS, 500 * MS] {
         let mut server = start(4, &["--timeout-ms", &threshold.as_millis().to_string()]);
-        let took: Vec<_> = (0..TIMES)
-            .map(|_| {
-                let (mut client, worker) = find(&server);
-                // Once it waits for what comes next, its last sign of life will be after this moment.
-                worker.rests();
-                let watch = Stopwatch::start();
-                hang(&mut client, &worker);
-                assert!(worker.ends_within(BOUND), "{what} and was not killed");
-                let took = watch.elapsed();
-                let line = server.notice(&format!("pid {}, ended", worker.pid));
-                assert!(line.contains("signal KILL") && line.contains("it gave no sign of life"), "{line}");
-                took
-            })
-            .collect();
-        println!("{what}, threshold {threshold:?}: killed after {took:?}");
-        assert!(took.iter().all(|took| *took >= threshold), "{what}: killed early: {took:?} < {threshold:?}");
-        let best = *took.iter().min().expect("some");
-        assert!(best <= threshold + PRECISION, "{what}: killed late: {took:?}, threshold {threshold:?}");
+        let mut measured = 0;
+        let what = format!("{what}, threshold {threshold:?}, killed late by");
+        let mut lateness = || {
+            measured += 1;
+            let (mut client, worker) = find(&server);
+            // Once it waits for what comes next, its last sign of life will be after this moment.
+            worker.rests();
+            let host = &server.program.process;
+            let (watch, starved) = (Stopwatch::start(), host.starved());
+            hang(&mut client, &worker);
+            assert!(worker.ends_within(BOUND), "{what}: never");
+            let took = watch.elapsed();
+            assert!(took >= threshold, "{what}: killed early, after {took:?}");
+            let starved = host.starved() - starved;
+            let line = server.notice(&format!("pid {}, ended", worker.pid));
+            assert!(line.contains("signal KILL") && line.contains("it gave no sign of life"), "{line}");
+            (took - threshold).saturating_sub(starved)
+        };
+        for _ in 1..TIMES {
+            let late = lateness();
+            println!("{what} {late:?}");
+        }
+        one_within(&what, PRECISION, lateness);
+        assert!(measured >= TIMES);
     }
 }
 
@@ -132,14 +139,15 @@ fn pf_c24_workers_outlive_the_stop_of_their_host() {
 
 #[test]
 fn one_that_hung_while_its_host_was_stopped_is_killed_when_its_threshold_has_passed_before_the_hosts_eyes() {
-    let server = Server::http(2, &["--timeout-ms", "200"]);
-    let (mut client, worker) = server.served();
-    server.signal(Signal::STOP);
-    client.send(get("/hang"));
-    assert!(!worker.ends_within(500 * MS), "nobody looks");
-    let watch = Stopwatch::start();
-    server.signal(Signal::CONT);
-    assert!(worker.ends_within(BOUND), "it hung and was not killed");
-    let took = watch.elapsed();
-    assert!(took <= 400 * MS, "killed {took:?} after its host was continued, threshold 200 ms");
+    one_within("killed after its host was continued", 400 * MS, || {
+        let server = Server::http(2, &["--timeout-ms", "200"]);
+        let (mut client, worker) = server.served();
+        server.signal(Signal::STOP);
+        client.send(get("/hang"));
+        assert!(!worker.ends_within(500 * MS), "nobody looks");
+        let watch = Stopwatch::start();
+        server.signal(Signal::CONT);
+        assert!(worker.ends_within(BOUND), "it hung and was not killed");
+        watch.elapsed()
+    });
 }

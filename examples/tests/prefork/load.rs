@@ -6,14 +6,15 @@ use crate::server::{MS, Server, get};
 use examples::reply;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Result, Write as _};
+use std::io::{ErrorKind, Read as _, Result, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 const CLIENTS: usize = 4;
 /// How old a worker must be before it is killed: the death of a younger one is held against its slot.
-const GROWN: std::time::Duration = std::time::Duration::from_millis(1100);
+const GROWN: Duration = Duration::from_millis(1100);
 
 /// What became of one connection.
 #[derive(Debug)]
@@ -54,9 +55,11 @@ fn ask(stream: &mut TcpStream, path: &str) -> Result<String> {
             let answer = String::from_utf8_lossy(&bytes);
             return Ok(answer.split_once("\r\n\r\n").unwrap().1.to_owned());
         }
-        match stream.read(&mut portion)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            count => bytes.extend_from_slice(&portion[..count]),
+        match stream.read(&mut portion) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => bytes.extend_from_slice(&portion[..count]),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold whatever happens to host and workers.
 
 use crate::apps::{echo, fleet, serve};
-use harness::{Faults, check};
+use harness::{Class, Faults, check};
 use host_core::App;
 use host_core::sys::Signal;
 use std::time::Duration;
@@ -39,6 +39,24 @@ fn workers_share_a_unix_socket_like_any_other() {
         });
         sim.run_for(20 * SECOND);
         assert_eq!(clients.succeeded(), 6, "{:?}", clients.errors());
+    });
+}
+
+#[test]
+fn strangers_are_reaped_and_change_nothing() {
+    check!(|sim| {
+        sim.pid_max(16);
+        sim.subreaper();
+        sim.host(|| echo().reap_strangers());
+        sim.faults(Faults::only(&[Class::LateNews, Class::WorkerKill, Class::WorkerStop, Class::Schedule]));
+        for _ in 0..6 {
+            sim.run_for(2 * SECOND);
+            sim.adopt_stranger();
+        }
+        sim.heal_and_settle();
+        // News of the last one may still be on its way.
+        sim.run_for(SECOND);
+        assert_eq!(sim.children(), 3, "the strangers were reaped");
     });
 }
 

@@ -192,6 +192,7 @@ impl FleetNotice {
 impl fmt::Display for FleetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Starting { workers: 1 } => f.write_str("starting 1 worker"),
             Self::Starting { workers } => write!(f, "starting {workers} workers"),
             Self::Spawned { worker, pid } => write!(f, "{worker} created, pid {pid}"),
             Self::SpawnFailed { worker, error, retry_after } => {
@@ -234,9 +235,152 @@ impl fmt::Display for FleetNotice {
             ),
             Self::GivenUp => f.write_str("given up: too many workers died young"),
             Self::Recovered => f.write_str("recovered"),
+            Self::Resized { workers: 1 } => f.write_str("1 worker is wanted"),
             Self::Resized { workers } => write!(f, "{workers} workers are wanted"),
             Self::Garbled { worker, garbled } => write!(f, "{worker} sent no message: {garbled}"),
             Self::Empty => f.write_str("nobody is left"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::FleetId;
+    use crate::sys::ExitStatus;
+    use alloc::string::ToString;
+
+    const MS: Duration = Duration::from_millis(1);
+    const WORKER: WorkerId = WorkerId { fleet: FleetId::new(0), slot: Slot::new(3), incarnation: 2 };
+
+    fn died(intent: Option<Intent>) -> FleetNotice {
+        FleetNotice::Died(Death {
+            worker: WORKER,
+            pid: Pid(812),
+            at: Instant::ZERO,
+            status: ExitStatus::Code(0),
+            intent,
+            killed: false,
+            lived: 7 * MS,
+            ready_for: Some(MS),
+            beat_age: None,
+        })
+    }
+
+    #[test]
+    fn each_notice_reads_as_a_line_with_its_level() {
+        let (worker, slot, until) = (WORKER, Slot::new(3), Instant::from_nanos(2_500_000_000));
+        let (signal, intent) = (Signal::Quit, Intent::Surplus);
+        let error = ForkError::System { call: "clone3", errno: Errno::AGAIN };
+        let garbled = Garbled { first: 9, length: 3 };
+        let rows = [
+            (FleetNotice::Starting { workers: 4 }, Level::Info, "starting 4 workers"),
+            (
+                FleetNotice::Spawned { worker, pid: Pid(812) },
+                Level::Info,
+                "worker 3 (incarnation 2) created, pid 812",
+            ),
+            (
+                FleetNotice::SpawnFailed { worker, error, retry_after: 75 * MS },
+                Level::Warn,
+                "worker 3 (incarnation 2) cannot be created: clone3 failed: not possible now, try again (EAGAIN); again in 75 ms",
+            ),
+            (
+                FleetNotice::Ready { worker, after: Duration::from_micros(4_087) },
+                Level::Info,
+                "worker 3 (incarnation 2) is ready after 4.087 ms",
+            ),
+            (
+                FleetNotice::Late { worker, age: 5_000 * MS },
+                Level::Warn,
+                "worker 3 (incarnation 2) has been silent for 5000 ms",
+            ),
+            (
+                FleetNotice::Extended { worker, until },
+                Level::Info,
+                "worker 3 (incarnation 2) may be silent until 2.500000s",
+            ),
+            (
+                FleetNotice::Softened { worker, signal: Signal::Abrt },
+                Level::Warn,
+                "worker 3 (incarnation 2) is late: sent ABRT before KILL",
+            ),
+            (
+                FleetNotice::Killed { worker, intent: Intent::Hung },
+                Level::Warn,
+                "worker 3 (incarnation 2) killed: it gave no sign of life",
+            ),
+            (
+                FleetNotice::KillHeld { worker, until },
+                Level::Warn,
+                "worker 3 (incarnation 2) is late and not killed before 2.500000s: the kill budget is used up",
+            ),
+            (
+                FleetNotice::Outage,
+                Level::Warn,
+                "outage: more workers are late than may be killed; look at what all of them wait for",
+            ),
+            (FleetNotice::OutageOver, Level::Info, "the outage is over"),
+            (
+                FleetNotice::Asked { worker, intent, signal },
+                Level::Info,
+                "worker 3 (incarnation 2) sent QUIT: there are more workers than wanted",
+            ),
+            (
+                FleetNotice::SignalFailed { worker, signal, errno: Errno::ACCES },
+                Level::Warn,
+                "worker 3 (incarnation 2) cannot be sent QUIT: permission denied (EACCES)",
+            ),
+            (
+                FleetNotice::Stopped { worker },
+                Level::Warn,
+                "worker 3 (incarnation 2) was stopped by somebody",
+            ),
+            (FleetNotice::Continued { worker }, Level::Info, "worker 3 (incarnation 2) was continued"),
+            (
+                died(None),
+                Level::Warn,
+                "worker 3 (incarnation 2), pid 812, ended with exit status 0 after 7 ms, unasked",
+            ),
+            (
+                died(Some(Intent::NotReady)),
+                Level::Warn,
+                "worker 3 (incarnation 2), pid 812, ended with exit status 0 after 7 ms, asked to because it was not ready in time",
+            ),
+            (
+                died(Some(Intent::Drain)),
+                Level::Info,
+                "worker 3 (incarnation 2), pid 812, ended with exit status 0 after 7 ms, asked to because the host drains",
+            ),
+            (
+                FleetNotice::Resting { slot, failures: 2, rest: 75 * MS },
+                Level::Warn,
+                "slot 3: 2 workers in a row died young; the next in 75 ms",
+            ),
+            (FleetNotice::Retired { slot }, Level::Info, "slot 3 stays empty, as its exit policy says"),
+            (
+                FleetNotice::Stable { worker },
+                Level::Info,
+                "worker 3 (incarnation 2) is stable: the young deaths before it are forgiven",
+            ),
+            (
+                FleetNotice::Degraded { retry_after: 30_000 * MS },
+                Level::Warn,
+                "degraded: too many workers died young; each slot is tried again after 30000 ms",
+            ),
+            (FleetNotice::GivenUp, Level::Warn, "given up: too many workers died young"),
+            (FleetNotice::Recovered, Level::Info, "recovered"),
+            (FleetNotice::Resized { workers: 5 }, Level::Info, "5 workers are wanted"),
+            (
+                FleetNotice::Garbled { worker, garbled },
+                Level::Warn,
+                "worker 3 (incarnation 2) sent no message: 3 bytes that begin with 9 are no message",
+            ),
+            (FleetNotice::Empty, Level::Info, "nobody is left"),
+        ];
+        for (notice, level, line) in rows {
+            assert_eq!(notice.to_string(), line);
+            assert_eq!(notice.level(), level, "{line}");
         }
     }
 }

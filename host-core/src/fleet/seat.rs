@@ -149,3 +149,54 @@ impl Worker {
         matches!(self.phase, Phase::Ready { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::beat::Pace;
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    fn worker() -> Worker {
+        Worker { phase: Phase::Ready { since: at(5) }, ..Worker::new(Pid(7), at(1), 3, None) }
+    }
+
+    fn reading(beat: u64) -> SlotReading {
+        let beat = Some(Beat { at: at(beat), pace: Pace::Busy });
+        SlotReading { beat, extended_until: Some(at(90)), requests: 4 }
+    }
+
+    #[test]
+    fn a_beat_takes_back_what_silence_had_led_to_and_the_same_beat_does_not() {
+        let mut worker = worker();
+        worker.observe(reading(10));
+        assert_eq!((worker.extended_until, worker.requests), (Some(at(90)), 4));
+        (worker.warned, worker.held) = (true, true);
+        worker.observe(reading(10));
+        assert!(worker.warned && worker.held, "the same beat is the same silence");
+        worker.observe(reading(11));
+        assert!(!worker.warned && !worker.held);
+    }
+
+    #[test]
+    fn only_who_is_ready_and_stays_is_judged_by_its_beats() {
+        let mut ready = worker();
+        ready.observe(reading(10));
+        ready.stopped_since = Some(at(12));
+        let vitals = ready.vitals().unwrap();
+        assert_eq!((vitals.ready_since, vitals.beat.unwrap().at), (at(5), at(10)));
+        assert_eq!((vitals.stopped_since, vitals.extended_until), (Some(at(12)), Some(at(90))));
+        assert!(ready.is_ready());
+        let leaving = Some(Leaving { intent: Intent::Drain, step: Step::Quit });
+        assert!(Worker { leaving, ..ready.clone() }.vitals().is_none());
+        let boots = Worker { phase: Phase::Booting, ..ready };
+        assert!(boots.vitals().is_none() && !boots.is_ready());
+    }
+
+    #[test]
+    fn the_ladder_goes_from_quit_to_kill() {
+        assert!(Step::Quit < Step::Term && Step::Term < Step::Soft && Step::Soft < Step::Kill);
+    }
+}

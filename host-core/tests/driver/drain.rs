@@ -28,9 +28,8 @@ fn a_service_is_drained_once_and_then_stopped() {
             "b: connect",
             "b: prepare",
             "tell draining: QUIT received",
-            // In reverse order, as they are stopped.
-            "b: drain",
             "a: drain",
+            "b: drain",
             "tell stopping: QUIT received",
             "b: stop",
             "b: drop",
@@ -106,7 +105,7 @@ fn a_stop_signal_ends_a_drain_and_the_second_one_ends_it_at_once() {
         let result = run(app().service(holds.hosted()), sys.clone(), Until::Stopped);
         assert_eq!(result.is_ok(), ends_well, "{signals:?}");
         let waits = if signals == [QUIT] { 3 } else { 2 };
-        assert_eq!(sys.lines(&["wait"]).len(), waits, "{signals:?}");
+        assert_eq!(sys.lines(&["wait "]).len(), waits, "{signals:?}");
         assert_eq!(sys.lines(&["a: drain"]).len(), 1, "{signals:?}");
         assert_eq!(sys.lines(&["a: stop"]).len(), usize::from(ends_well), "{signals:?}");
     }
@@ -141,8 +140,8 @@ fn a_service_may_ask_for_the_drain_itself() {
             "a: connect",
             "a: prepare",
             "tell draining: the application asked for it",
-            "b: drain",
             "a: drain",
+            "b: drain",
             "tell stopping: the application asked for it",
             "b: stop",
             "b: drop",

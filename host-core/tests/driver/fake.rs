@@ -154,7 +154,9 @@ impl Fake {
     /// Adds a line of a test's own to the record.
     pub(crate) fn note(&self, words: impl Into<String>) {
         let mut record = self.record.borrow_mut();
-        assert!(record.len() < RECORD_MAX, "the host runs in circles");
+        // What is closed while a test fails is recorded without another failure.
+        let goes_on = record.len() < RECORD_MAX || std::thread::panicking();
+        assert!(goes_on, "the host runs in circles");
         record.push(words.into());
     }
 
@@ -464,7 +466,10 @@ impl Sys for Fake {
 
     fn witness(&self, fact: Fact<'_>) {
         match fact {
-            Fact::Begin(config) => self.note(format!("begin {}", config.seed)),
+            Fact::Begin(config) => {
+                let strangers = if config.reap_strangers { " reaping strangers" } else { "" };
+                self.note(format!("begin {}{strangers}", config.seed));
+            }
             Fact::Event(_, Event::Returned { callback, outcome, .. }) => {
                 self.note(format!("fact: {callback} {outcome:?}"));
             }

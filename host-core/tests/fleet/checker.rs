@@ -1,5 +1,7 @@
 //! What must never be ordered, whatever happened before: the numbers are those of the list of invariants.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a checker looks at a few facts and orders of many")]
+
 use host_core::action::Action;
 use host_core::config::HostConfig;
 use host_core::event::Event;
@@ -44,8 +46,6 @@ pub(crate) struct Checker {
     fates: BTreeMap<(FleetId, Slot), Fate>,
     /// Whose death is known and not told yet, and since when it was ready.
     buried: Option<(WorkerId, Option<Instant>)>,
-    /// Fleets of which another number was wanted than at first: a slot that rests there may be one too many.
-    resized: BTreeSet<FleetId>,
     /// Fleets whose restart budget is used up.
     exhausted: BTreeSet<FleetId>,
     stopping: bool,
@@ -59,7 +59,6 @@ impl Checker {
             lives: BTreeMap::new(),
             fates: BTreeMap::new(),
             buried: None,
-            resized: BTreeSet::new(),
             exhausted: BTreeSet::new(),
             stopping: false,
             finished: false,
@@ -120,14 +119,8 @@ impl Checker {
                     *life = Life::Gone;
                 }
             }
-            // Who asks for another number asks for it at once.
-            Event::ResizeAsked { .. } | Event::RestoreAsked { .. } => self.forgive_all(),
-            Event::Signalled(signal) => match signal {
-                Signal::Ttin | Signal::Ttou | Signal::Winch => self.forgive_all(),
-                // A drain takes one fleet after the other; the others go on until it is their turn.
-                Signal::Int | Signal::Term => self.stopping = true,
-                _ => {}
-            },
+            // A drain takes one fleet after the other; the others go on until it is their turn.
+            Event::Signalled(Signal::Int | Signal::Term) => self.stopping = true,
             Event::StopAsked => self.stopping = true,
             Event::SystemFailed { .. } => self.lives.values_mut().for_each(|life| *life = Life::Gone),
             _ => {}
@@ -146,10 +139,6 @@ impl Checker {
             let rest = config.backoff.full(failures) / 2;
             Fate { failures, not_before: (rest > Duration::ZERO).then_some(now + rest) }
         };
-    }
-
-    fn forgive_all(&mut self) {
-        self.fates.values_mut().for_each(|fate| fate.not_before = None);
     }
 
     /// An order comes out.
@@ -218,7 +207,6 @@ impl Checker {
             FleetNotice::Degraded { .. } | FleetNotice::GivenUp => {
                 assert!(self.exhausted.insert(fleet), "S18: the budget of {fleet} is used up twice");
             }
-            FleetNotice::Resized { .. } => drop(self.resized.insert(fleet)),
             FleetNotice::Stable { worker } => drop(self.fates.remove(&(fleet, worker.slot))),
             FleetNotice::Recovered => {
                 assert!(self.exhausted.remove(&fleet), "{fleet} recovers from nothing");
@@ -229,24 +217,17 @@ impl Checker {
     }
 
     /// All orders of a fact came out.
-    pub(crate) fn settled(&mut self, host: &Host) {
+    pub(crate) fn settled(&self, host: &Host) {
         for (index, config) in self.config.fleets.iter().enumerate() {
             let fleet = FleetId::new(index as u16);
             let status = host.fleet(fleet).expect("a configured fleet");
+            assert_eq!(host.fleet_wanted(fleet), Some(status.wanted));
             let count = |counts: fn(&Life) -> bool| {
                 self.lives.iter().filter(|(worker, life)| worker.fleet == fleet && counts(life)).count()
             };
             let staying = count(|life| matches!(life, Life::Alive(Alive { sent: None, .. })));
             let most = status.wanted + config.surge_max;
             assert!(staying <= most as usize, "S13: {staying} of {fleet} stay, and {most} may");
-            // A slot that rests is needed no more if all that are wanted are there.
-            let there = staying + count(|life| matches!(life, Life::Forking));
-            if there >= status.wanted as usize || self.resized.contains(&fleet) {
-                let fates = self.fates.iter_mut().filter(|((other, _), _)| *other == fleet);
-                fates
-                    .filter(|((_, slot), _)| !status.resting.contains(slot))
-                    .for_each(|(_, fate)| fate.not_before = None);
-            }
         }
     }
 }

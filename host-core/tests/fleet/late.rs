@@ -1,6 +1,7 @@
 //! Facts that come late, twice, or about nobody.
 
 use crate::rig::*;
+use host_core::config::HostConfig;
 use host_core::event::Event;
 use host_core::sys::Signal;
 
@@ -57,6 +58,19 @@ fn a_needless_tick_changes_nothing() {
     let before = rig.host.clone();
     rig.play([(tick(), ""), (tick(), "")]);
     assert_eq!(rig.host, before);
+}
+
+#[test]
+fn a_fact_that_comes_after_a_deadline_and_before_its_tick_is_heard_first() {
+    let config = HostConfig { poll_period: Some(50 * MS), ..workers(1) };
+    let mut rig = Rig::up(config);
+    rig.play([
+        (next(), "period in 50"),
+        (late(60 * MS), ""),
+        (scribbles("a0.1"), "garbled a0.1 9x3"),
+        (tick(), ""),
+        (next(), "look a in 40+"),
+    ]);
 }
 
 #[test]

@@ -135,11 +135,22 @@ fn who_rests_is_the_first_to_be_wanted_no_more() {
         (born("a0.2"), ""),
         (exits("a0.2", 1), "died a0.2 1 unasked, rest a0 x2"),
         (resize("a", 1), "wanted a 1"),
+        (at_deadline(), ""),
         (look(), "read a"),
         (next(), "look a in 100+"),
-        (resize("a", 2), "wanted a 2, spawn a0.3"),
     ]);
     assert_eq!(rig.status().resting, []);
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
+        (born("a0.2"), ""),
+        (exits("a0.2", 1), "died a0.2 1 unasked, rest a0 x2"),
+        (resize("a", 1), "wanted a 1"),
+        // One more is another one: the slot that rests is filled no earlier for it.
+        (resize("a", 2), "wanted a 2, spawn a2.1"),
+        (at_deadline(), ""),
+        (resize("a", 3), "wanted a 3, spawn a0.3"),
+    ]);
 }
 
 #[test]

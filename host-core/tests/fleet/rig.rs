@@ -153,9 +153,10 @@ impl Rig {
                 let readings = readings.collect();
                 self.words(Event::Beats { fleet, readings })
             }
-            Row::Next => self.host.next_deadline().map_or("never".into(), |deadline| {
-                format!("{} in {}", timer(deadline.timer), ms(deadline.at.since(self.now)))
-            }),
+            Row::Next => self.host.next_deadline().map_or_else(
+                || "never".into(),
+                |deadline| format!("{} in {}", timer(deadline.timer), ms(deadline.at.since(self.now))),
+            ),
         }
     }
 
@@ -554,7 +555,7 @@ fn died(death: &Death) -> String {
         ExitStatus::Code(code) => code.to_string(),
         ExitStatus::Signal { .. } => death.status.to_string().replace("signal ", ""),
     };
-    let intent = death.intent.map_or("unasked".into(), |intent| format!("{intent:?}"));
+    let intent = death.intent.map_or_else(|| "unasked".into(), |intent| format!("{intent:?}"));
     let killed = if death.killed { " killed" } else { "" };
     format!("died {} {status} {intent}{killed}", name(death.worker))
 }

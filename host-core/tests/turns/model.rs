@@ -184,6 +184,7 @@ struct World {
     /// Who was received last, and how many times in a row since the last look or wait.
     streak: (Option<ServiceId>, u32),
     notified: u32,
+    is_draining: bool,
     ending: Option<Ending>,
 }
 
@@ -204,6 +205,7 @@ impl World {
             turns_of_last_receive: 0,
             streak: (None, 0),
             notified: 0,
+            is_draining: false,
             ending: None,
         }
     }
@@ -272,6 +274,7 @@ impl World {
                 _ => Outcome::Done(Activity::Progress),
             },
             (_, Everything) if choose.below(40)? == 0 => Outcome::Failed,
+            (Callback::Drain, Everything) if choose.below(2)? == 0 => Outcome::NotYet,
             _ => Outcome::Done(Activity::Progress),
         };
         self.returned(service, callback, outcome);
@@ -413,6 +416,10 @@ impl World {
                     self.tell(Event::Signalled(Signal::Int));
                     self.tell(Event::Signalled(Signal::Term));
                 }
+                4..6 => {
+                    self.tell(Event::Signalled(Signal::Quit));
+                    self.is_draining = true;
+                }
                 _ => {}
             }
         }
@@ -462,8 +469,10 @@ impl World {
     }
 
     fn returned(&mut self, service: ServiceId, callback: Callback, outcome: Outcome) {
-        let prepares = matches!(callback, Callback::Connect | Callback::Receive | Callback::Wake);
-        if prepares && matches!(outcome, Outcome::Done(_)) {
+        let prepares =
+            matches!(callback, Callback::Connect | Callback::Receive | Callback::Wake | Callback::Drain);
+        let goes_on = matches!(outcome, Outcome::Done(_)) || callback == Callback::Drain;
+        if prepares && goes_on {
             self.services[service.index()].needs_prepare = true;
         }
         self.tell(Event::Returned { service, callback, outcome });
@@ -523,7 +532,10 @@ impl World {
                         assert!(member.needs_prepare, "prepare is called once after each other callback");
                         member.needs_prepare = false;
                     }
-                    Callback::Connect => member.needs_prepare = false,
+                    Callback::Connect => {
+                        assert!(!self.is_draining, "nothing new is begun during a drain");
+                        member.needs_prepare = false;
+                    }
                     Callback::Wake => {
                         let asked = member.wake.take().expect("wake is called once, if it was asked for");
                         assert!(asked <= self.now, "wake is not called before its moment");

@@ -18,6 +18,14 @@ const START_DELAY: Nanos = 60 * MICROSECOND;
 impl Kernel {
     /// Makes a child; its body is run once the simulator has made a coroutine of it.
     pub(crate) fn fork(&mut self, me: Index, birth: &Birth<'_>, body: Body) -> Result<Child, ForkError> {
+        // What is wrong with the order itself is found first.
+        if birth.keep.iter().any(|kept| self.file(me, *kept).is_none()) {
+            return self.fork_failed(me, "fork", Errno::BADF);
+        }
+        let (page, slot, incarnation) = birth.slot;
+        if self.words(Seat { page, slot, incarnation }).is_none() {
+            return self.fork_failed(me, "fork", Errno::INVAL);
+        }
         if self.threads > 1 {
             return Err(ForkError::Threads { count: self.threads });
         }
@@ -111,8 +119,8 @@ impl Kernel {
     fn child_of(&mut self, me: Index, handle: Handle) -> Result<Index, Errno> {
         match self.object(me, handle) {
             Some(Object::Child(child)) => Ok(child),
-            Some(_) => self.failed(me, Call::Reap, Errno::INVAL),
-            None => self.failed(me, Call::Reap, Errno::BADF),
+            // What stands for no process is as bad as what stands for nothing (pidfd_send_signal(2)).
+            Some(_) | None => self.failed(me, Call::Reap, Errno::BADF),
         }
     }
 

@@ -23,8 +23,8 @@ pub(crate) enum Object {
         channel: u32,
         side: u8,
     },
-    /// The pending signals of whoever looks (signalfd(2)).
-    Signals,
+    /// Of these signals, a set, those that are pending for whoever looks (signalfd(2)).
+    Signals(u64),
     /// A process, as its parent sees it (pidfd_open(2)).
     Child(Index),
     /// Whether a worker was asked to quit.
@@ -216,6 +216,9 @@ impl Kernel {
         let Some((file, watch)) = self.process(me).descriptors.remove(handle) else { return };
         self.record(me, Kind::Close, handle.raw(), 0);
         let open = self.files.get(file);
+        if matches!(open.object, Object::Signals(_)) {
+            self.processes[me as usize].signals.files.retain(|of_signals| *of_signals != file);
+        }
         open.holders -= 1;
         if open.holders > 0 {
             // Whoever else holds the file keeps the registration alive (epoll(7), question 6).
@@ -242,7 +245,7 @@ impl Kernel {
             Object::Channel { channel, side } => self.close_channel(channel, side),
             Object::Child(child) => self.process(child).seen_as = None,
             Object::Quit(worker) => self.process(worker).quit_file = None,
-            Object::Signals => {}
+            Object::Signals(_) => {}
         }
     }
 }

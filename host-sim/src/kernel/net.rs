@@ -158,6 +158,17 @@ impl Net {
         };
         self.listeners.iter().position(matches).map(|index| index as u32)
     }
+
+    /// Whether somebody listens there, or on all addresses, or anywhere if `address` is all of them.
+    fn is_taken(&self, address: SocketAddr) -> bool {
+        let conflicts = |listener: &Listener| {
+            let (theirs, ours) = (listener.address.ip(), address.ip());
+            listener.file.is_some()
+                && listener.address.port() == address.port()
+                && (theirs == ours || theirs.is_unspecified() || ours.is_unspecified())
+        };
+        self.listeners.iter().any(conflicts)
+    }
 }
 
 /// Where Unix sockets are, for clients that connect to them by the name of their listener.
@@ -180,10 +191,10 @@ impl Kernel {
             return self.failed(me, Call::Listen, Errno::ADDRNOTAVAIL);
         }
         if address.port() == 0 {
-            let taken = |port| self.net.listening(SocketAddr::new(address.ip(), port)).is_some();
+            let taken = |port| self.net.is_taken(SocketAddr::new(address.ip(), port));
             let port = (FIRST_PORT..).find(|port| !taken(*port)).expect("fewer listeners than ports");
             address.set_port(port);
-        } else if self.net.listening(address).is_some() {
+        } else if self.net.is_taken(address) {
             return self.failed(me, Call::Listen, Errno::ADDRINUSE);
         }
         let listener = self.net.listeners.len() as u32;
@@ -200,7 +211,7 @@ impl Kernel {
     /// is one that nobody listens at.
     pub(crate) fn listen_unix(&mut self, me: Index, path: UnixPath, backlog: u32) -> Result<Handle, Errno> {
         let number = self.net.paths.len() as u16 + 1;
-        let address = *self.net.paths.entry(path).or_insert(SocketAddr::new(PATHS, number));
+        let address = *self.net.paths.entry(path).or_insert_with(|| SocketAddr::new(PATHS, number));
         self.listen(me, address, backlog)
     }
 
@@ -224,8 +235,14 @@ impl Kernel {
         let Some(object) = self.object(me, handle) else {
             return self.failed(me, Call::Accept, Errno::BADF);
         };
-        let Object::Listener(listener) = object else {
-            return self.failed(me, Call::Accept, Errno::INVAL);
+        let listener = match object {
+            Object::Listener(listener) => listener,
+            Object::Conn { .. } | Object::Channel { .. } => {
+                return self.failed(me, Call::Accept, Errno::INVAL);
+            }
+            Object::Signals(_) | Object::Child(_) | Object::Quit(_) => {
+                return self.failed(me, Call::Accept, Errno::NOTSOCK);
+            }
         };
         // The descriptor is taken first: at the limit, an empty queue says so too (accept4(2)).
         let full = self.process(me).descriptors.is_full();
@@ -264,7 +281,7 @@ impl Kernel {
         let short = self.laid.short_io;
         let end = self.net.end(conn, side);
         if end.state == State::Connecting {
-            return self.failed(me, Call::Read, Errno::NOTCONN);
+            return self.failed(me, Call::Read, Errno::AGAIN);
         }
         let available = end.received.len().min(buffer.len());
         if available == 0 && !buffer.is_empty() {
@@ -373,7 +390,7 @@ impl Kernel {
             }
             // Its addresses are of another family, and have no port.
             Some(Object::Channel { .. }) => Err(Errno::OPNOTSUPP),
-            Some(Object::Signals | Object::Child(_) | Object::Quit(_)) => Err(Errno::NOTSOCK),
+            Some(Object::Signals(_) | Object::Child(_) | Object::Quit(_)) => Err(Errno::NOTSOCK),
             None => Err(Errno::BADF),
         }
     }
@@ -408,7 +425,7 @@ impl Kernel {
         match self.object(me, handle) {
             Some(Object::Conn { conn, side }) => Ok((conn, side)),
             Some(Object::Listener(_)) => self.failed(me, call, Errno::NOTCONN),
-            Some(Object::Channel { .. } | Object::Signals | Object::Child(_) | Object::Quit(_)) => {
+            Some(Object::Channel { .. } | Object::Signals(_) | Object::Child(_) | Object::Quit(_)) => {
                 self.failed(me, call, Errno::NOTSOCK)
             }
             None => self.failed(me, call, Errno::BADF),

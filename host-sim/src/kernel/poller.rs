@@ -22,8 +22,8 @@ struct Watch {
     handle: Handle,
     key: u64,
     interest: Interest,
-    /// One of several that watch the same listener, and only woken in turn (EPOLLEXCLUSIVE).
-    exclusive: bool,
+    /// One of several that watch the same listener.
+    shared: bool,
     /// Its descriptor is closed, and others hold the file.
     ghost: bool,
     /// It stands in the process's list of those that may be ready.
@@ -34,6 +34,13 @@ struct Watch {
     idle_reports: u32,
     /// What was reported last.
     told: Readiness,
+}
+
+impl Watch {
+    /// Whether it is only woken in turn (EPOLLEXCLUSIVE): while it reads and nothing else.
+    fn is_exclusive(&self) -> bool {
+        self.shared && self.interest == Interest::READ
+    }
 }
 
 /// What one process watches.
@@ -100,7 +107,7 @@ impl Kernel {
             Object::Channel { channel, side } => return self.channel_holds(channel, side),
             Object::Child(child) => return self.child_holds(child),
             Object::Listener(listener) => !self.net.listeners[listener as usize].queue.is_empty(),
-            Object::Signals => self.process(me).signals.readable() != 0,
+            Object::Signals(set) => self.process(me).signals.readable() & set != 0,
             Object::Quit(worker) => self.process(worker).quit_asked,
         };
         Holds { readable, ..Holds::default() }
@@ -112,7 +119,7 @@ impl Kernel {
         handle: Handle,
         key: u64,
         interest: Interest,
-        exclusive: bool,
+        shared: bool,
     ) -> Result<(), Errno> {
         let Some(file) = self.file(me, handle) else {
             return self.failed(me, Call::PollAdd, Errno::BADF);
@@ -126,7 +133,7 @@ impl Kernel {
             handle,
             key,
             interest,
-            exclusive,
+            shared,
             ghost: false,
             queued: false,
             spurious: false,
@@ -157,13 +164,16 @@ impl Kernel {
         let Some(watch) = self.process(me).poller.get(id) else {
             return self.failed(me, Call::PollModify, Errno::NOENT);
         };
-        if watch.exclusive {
-            // It can only be taken out and put in again (epoll_ctl(2), EINVAL).
-            return self.failed(me, Call::PollModify, Errno::INVAL);
-        }
         watch.key = key;
         watch.interest = interest;
         watch.idle_reports = 0;
+        if watch.shared {
+            // It can only be taken out and put in again (epoll_ctl(2), EINVAL), which makes it the last.
+            let file = watch.file;
+            let watchers = &mut self.files.get(file).watchers;
+            watchers.retain(|watcher| *watcher != (me, id));
+            watchers.push((me, id));
+        }
         self.record(me, Kind::PollModify, handle.raw(), bits(interest));
         self.queue_if_ready(me, id);
         Ok(())
@@ -205,7 +215,7 @@ impl Kernel {
         let mut shared = false;
         for place in 0..self.files.get(file).watchers.len() {
             let (watcher, id) = self.files.get(file).watchers[place];
-            if self.process(watcher).poller.get(id).is_some_and(|watch| watch.exclusive) {
+            if self.process(watcher).poller.get(id).is_some_and(|watch| watch.is_exclusive()) {
                 shared = true;
             } else {
                 self.queue_if_ready(watcher, id);
@@ -243,7 +253,7 @@ impl Kernel {
             let process = self.process(watcher);
             // K11: also one that is stopped while it waits.
             let waits = process.doing == POLLING && matches!(process.run, Run::Blocked { .. });
-            if waits && process.poller.get(id).is_some_and(|watch| watch.exclusive) {
+            if waits && process.poller.get(id).is_some_and(|watch| watch.is_exclusive()) {
                 waiting.push(place);
             }
         }
@@ -264,7 +274,7 @@ impl Kernel {
 
     fn queue_shared(&mut self, file: FileId, place: usize) {
         let (watcher, id) = self.files.get(file).watchers[place];
-        if self.process(watcher).poller.get(id).is_some_and(|watch| watch.exclusive) {
+        if self.process(watcher).poller.get(id).is_some_and(|watch| watch.is_exclusive()) {
             self.queue_if_ready(watcher, id);
         }
     }

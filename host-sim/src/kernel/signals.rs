@@ -57,7 +57,7 @@ pub(crate) struct Signals {
     blocked: u64,
     dispositions: [Disposition; SIGNALS],
     /// Where it reads them (signalfd(2)).
-    pub(crate) file: Option<FileId>,
+    pub(crate) files: Vec<FileId>,
 }
 
 /// One more than the highest number of a standard signal.
@@ -65,7 +65,7 @@ const SIGNALS: usize = 32;
 
 impl std::default::Default for Signals {
     fn default() -> Self {
-        Self { pending: 0, blocked: 0, dispositions: [Disposition::Default; SIGNALS], file: None }
+        Self { pending: 0, blocked: 0, dispositions: [Disposition::Default; SIGNALS], files: Vec::new() }
     }
 }
 
@@ -86,9 +86,10 @@ impl Signals {
         }
     }
 
-    pub(crate) fn set_back(&mut self) {
-        self.dispositions = [Disposition::Default; SIGNALS];
-        self.blocked = 0;
+    /// Makes them what they were in `before`; what is pending stays so.
+    pub(crate) fn set_back(&mut self, before: &Self) {
+        self.dispositions = before.dispositions;
+        self.blocked = before.blocked;
     }
 
     pub(crate) fn block(&mut self, signals: &[Signal]) {
@@ -99,14 +100,14 @@ impl Signals {
         self.blocked &= !set_of(signals);
     }
 
-    /// Those that a signal descriptor gives.
+    /// Those that signal descriptors give.
     pub(crate) const fn readable(&self) -> u64 {
         self.pending & self.blocked
     }
 
-    /// Takes the lowest one that is pending and held back (K3).
-    pub(crate) fn read(&mut self) -> Option<Signal> {
-        let readable = self.readable();
+    /// Takes the lowest one of `set` that is pending and held back (K3).
+    pub(crate) fn read(&mut self, set: u64) -> Option<Signal> {
+        let readable = self.readable() & set;
         let signal = Signal::ALL.iter().copied().find(|signal| readable & bit(*signal) != 0)?;
         self.pending &= !bit(signal);
         Some(signal)
@@ -149,7 +150,7 @@ const fn bit(signal: Signal) -> u64 {
     1 << signal.number()
 }
 
-fn set_of(signals: &[Signal]) -> u64 {
+pub(crate) fn set_of(signals: &[Signal]) -> u64 {
     signals.iter().fold(0, |set, signal| set | bit(*signal))
 }
 
@@ -202,10 +203,11 @@ impl Kernel {
             let Some(signal) = process.signals.next() else { break };
             self.act(index, signal);
         }
-        let signals = &self.process(index).signals;
-        if signals.readable() != 0
-            && let Some(file) = signals.file
-        {
+        if self.process(index).signals.readable() == 0 {
+            return;
+        }
+        for place in 0..self.process(index).signals.files.len() {
+            let file = self.process(index).signals.files[place];
             self.notify(file);
         }
     }

@@ -90,6 +90,14 @@ impl Sim {
         self.kernel.borrow_mut().subreaper = true;
     }
 
+    /// System calls, births, wakes and the network take now more time and now less from here on: processes
+    /// interleave as the seed decides.
+    pub fn unsteady(&mut self) {
+        let laid = &mut self.kernel.borrow_mut().laid;
+        laid.jitter = true;
+        laid.latency = true;
+    }
+
     /// Gives the host a child that it did not fork, and that dies at once.
     pub fn adopt_stranger(&mut self) {
         let kernel = &mut *self.kernel.borrow_mut();

@@ -1,7 +1,9 @@
-//! What the simulated kernel is true to where processes are concerned.
+//! Where processes are concerned, what is decided by how a simulated machine is set up and by its seed, and
+//! what is exact in virtual time only.
 //!
-//! The ids are those of the observed kernel facts that the simulator must honour. Each program forks and
-//! looks at what comes of it, over the system itself, on machines with several seeds.
+//! Each program forks and looks at what comes of it, over the system itself, on machines with several seeds.
+//! What is true on the real kernel as well is a case of `conformance_processes` in the harness. The ids are
+//! those of the observed kernel facts that the simulator must honour.
 
 mod children;
 mod death;

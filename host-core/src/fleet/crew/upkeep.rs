@@ -29,9 +29,16 @@ impl Crew {
         let resting = self.seats.iter().rposition(|seat| seat.state == State::Resting { spare: false });
         // A restart does not shorten the rest of one that cannot live (S17).
         if let Some(index) = resting.filter(|_| self.open || self.stop.is_some()) {
-            let slot = Slot::new(index as u16);
-            means.timers.clear(Timer::Respawn(self.id, slot));
-            self.end_rest(slot);
+            if self.stop.is_some() {
+                let slot = Slot::new(index as u16);
+                means.timers.clear(Timer::Respawn(self.id, slot));
+                self.end_rest(slot);
+            } else {
+                // Nobody is missed there; and whoever comes next has waited as long all the same (S17).
+                self.seats[index].state = State::Resting { spare: true };
+                self.counts.resting -= 1;
+                self.counts.spare += 1;
+            }
             return true;
         }
         let Some((_, slot)) = self.by_age.first().copied() else { return false };

@@ -21,6 +21,7 @@ pub(super) struct EndCheck {
 }
 
 impl EndCheck {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else tells of an end")]
     pub(super) fn on_event(&mut self, ledger: &Ledger, event: &Event) {
         self.reaped = None;
         self.stranger = None;
@@ -37,7 +38,6 @@ impl EndCheck {
             {
                 self.stranger = Some(*pid);
             }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else tells of an end")]
             _ => {}
         }
     }

@@ -45,6 +45,7 @@ impl RestartCheck {
         Self { fleets: vec![Fleet::default(); fleets], ..Self::default() }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is about restarts")]
     pub(super) fn on_event(&mut self, ledger: &Ledger, now: Instant, event: &Event) {
         self.asked = None;
         match event {
@@ -58,7 +59,6 @@ impl RestartCheck {
                     row.not_before = None;
                 }
             }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is about restarts")]
             _ => {}
         }
     }
@@ -88,6 +88,7 @@ impl RestartCheck {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are not about restarts")]
     fn on_notice(
         &mut self,
         ledger: &Ledger,
@@ -137,7 +138,6 @@ impl RestartCheck {
                     *row = Row::default();
                 }
             }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "the others are not about restarts")]
             _ => {}
         }
         let state = &self.fleets[fleet.index()];

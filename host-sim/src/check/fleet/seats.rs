@@ -35,6 +35,7 @@ impl SeatCheck {
         Self { targets: config.fleets.iter().map(wanted).collect(), ..Self::default() }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else changes how many are wanted")]
     pub(super) fn on_event(&mut self, ledger: &Ledger, event: &Event) {
         match event {
             Event::Signalled(Signal::Ttin) => {
@@ -62,7 +63,6 @@ impl SeatCheck {
                     wanted.count = count;
                 }
             }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else changes how many are wanted")]
             _ => {}
         }
     }
