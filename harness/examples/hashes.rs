@@ -47,8 +47,7 @@ fn fleet() -> App {
 #[expect(clippy::print_stdout, reason = "this is what it is for")]
 fn main() {
     let pool = Pool::default();
-    let worlds: [(&str, fn() -> App); 2] = [("service", service), ("fleet", fleet)];
-    for (name, app) in worlds {
+    for (name, app) in [("service", service as fn() -> App), ("fleet", fleet)] {
         for seed in 0..50 {
             let mut sim = Sim::new(Choices::seeded(seed), &pool);
             sim.host(app);

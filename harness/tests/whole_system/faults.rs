@@ -46,10 +46,12 @@ fn live(seed: u64, app: fn() -> App, faults: Faults, class: Class) -> (u64, u32)
 fn companions(class: Class) -> &'static [Class] {
     const BIRTHS: &[Class] = &[Class::WorkerKill, Class::WorkerCrash, Class::WorkerHang];
     let needs_births = [Class::SlowBoot, Class::NeverReady, Class::ForkFailure, Class::LateNews];
-    match class {
-        Class::ExitRace => &[Class::WorkerHang],
-        class if needs_births.contains(&class) => BIRTHS,
-        _ => &[],
+    if class == Class::ExitRace {
+        &[Class::WorkerHang]
+    } else if needs_births.contains(&class) {
+        BIRTHS
+    } else {
+        &[]
     }
 }
 
