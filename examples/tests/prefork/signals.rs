@@ -152,7 +152,7 @@ fn pf_c11_pf_c33_winch_takes_all_workers_away_and_once_more_brings_them_back() {
     server.signal(Signal::WINCH);
     server.notices(2, "ended with");
     server.signal(Signal::TTIN);
-    server.notice("1 workers are wanted");
+    server.notice("1 worker is wanted");
     server.notice("is ready");
     assert_eq!(server.workers().len(), 1);
 }
@@ -160,9 +160,9 @@ fn pf_c11_pf_c33_winch_takes_all_workers_away_and_once_more_brings_them_back() {
 #[test]
 fn pf_c23_ttou_at_none_is_none_and_the_next_ttin_makes_one() {
     let mut server = Server::http(2, &[]);
-    for left in [1, 0] {
+    for left in ["1 worker is wanted", "0 workers are wanted"] {
         server.signal(Signal::TTOU);
-        server.notice(&format!("{left} workers are wanted"));
+        server.notice(left);
         server.notice("ended with");
     }
     for _ in 0..3 {
@@ -172,7 +172,7 @@ fn pf_c23_ttou_at_none_is_none_and_the_next_ttin_makes_one() {
         server.notice("HUP received");
     }
     server.signal(Signal::TTIN);
-    server.notice("1 workers are wanted");
+    server.notice("1 worker is wanted");
     server.notice("is ready");
     assert_eq!(server.workers().len(), 1);
 }
