@@ -51,7 +51,8 @@ use std::rc::Rc;
 
 /// Runs `app` until it is stopped, or cannot go on.
 ///
-/// Takes INT, TERM and USR1 of this process for as long as it runs, and gives them back as they were.
+/// Takes INT, QUIT, TERM and USR1 of this process for as long as it runs – with fleets also HUP, USR2, CHLD, CONT, TTIN,
+/// TTOU and WINCH –, and gives them back as they were.
 ///
 /// # Errors
 /// Why the host ended other than by an orderly stop.

@@ -432,3 +432,377 @@ fn a_panic_of_user_code_is_a_value() {
         assert_eq!(caught.message, "number 7");
     });
 }
+
+#[test]
+fn k10_a_backlog_of_none_holds_one() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(0);
+        let first = world.connect(address).expect("there is room for one");
+        let second = world.sys.connect(address).expect("it begins");
+        world.quiet(second, Interest::WRITE);
+        assert_eq!(world.sys.take_error(second), Ok(None), "it is not refused");
+        let server = world.accept(listener);
+        assert_eq!(world.sys.write(first, b"x"), Ok(1));
+        assert_eq!(world.read(server).as_deref(), Ok(&b"x"[..]));
+    });
+}
+
+#[test]
+fn k10_whoever_hangs_gets_the_place_that_becomes_free_when_it_tries_again() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(0);
+        let first = world.connect(address).expect("there is room for one");
+        let second = world.sys.connect(address).expect("it begins");
+        world.quiet(second, Interest::WRITE);
+        world.accept(listener);
+        assert!(world.ready(second, Interest::WRITE).writable, "after about a second");
+        assert_eq!(world.sys.take_error(second), Ok(None));
+        let server = world.accept(listener);
+        assert_eq!(world.sys.peer_address(server), world.sys.local_address(second));
+        assert_ne!(world.sys.peer_address(server), world.sys.local_address(first));
+    });
+}
+
+#[test]
+fn connections_are_accepted_in_the_order_in_which_they_came_to_stand() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(8);
+        let clients = [(); 5].map(|()| world.connect(address).expect("it listens"));
+        for client in clients {
+            world.ready(listener, Interest::READ);
+            let (server, peer) = world.sys.accept(listener).expect("one is in the queue");
+            assert_eq!(Ok(peer), world.sys.local_address(client));
+            assert_eq!(world.sys.local_address(server), Ok(address));
+        }
+        assert_eq!(world.sys.accept(listener), Err(Errno::AGAIN));
+    });
+}
+
+#[test]
+fn k12_who_was_accepted_survives_the_end_of_the_listener_and_who_was_not_does_not() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(8);
+        let accepted = world.connect(address).expect("it listens");
+        let server = world.accept(listener);
+        let queued = [(); 3].map(|()| world.connect(address).expect("it listens"));
+        assert_eq!(world.sys.write(queued[0], b"request"), Ok(7));
+        world.sys.close(listener);
+        for client in queued {
+            assert_eq!(world.read(client), Err(Errno::CONNRESET));
+        }
+        assert_eq!(world.sys.write(server, b"still"), Ok(5));
+        assert_eq!(world.read(accepted).as_deref(), Ok(&b"still"[..]));
+    });
+}
+
+#[test]
+fn k14_what_was_sent_before_a_reset_is_read_before_it() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        assert_eq!(world.sys.write(client, b"unread"), Ok(6));
+        world.ready(server, Interest::READ);
+        assert_eq!(world.sys.write(server, b"answer"), Ok(6));
+        world.sys.close(server);
+        // Until the reset is there as well.
+        while !world.ready(client, Interest::READ).writable {}
+        assert_eq!(world.read(client).as_deref(), Ok(&b"answer"[..]));
+        while world.sys.wait(client, Interest::WRITE, world.deadline(BOUND)).is_ok_and(|ready| !ready.ended) {
+        }
+        assert_eq!(world.read(client), Err(Errno::CONNRESET));
+        assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+    });
+}
+
+#[test]
+fn k14_a_half_closed_connection_whose_last_words_are_not_read_is_reset() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        assert_eq!(world.sys.write(client, b"last words"), Ok(10));
+        world.sys.shutdown(client, ShutdownHow::Write).expect("it stands");
+        while !world.ready(server, Interest::READ).ended {}
+        world.sys.close(server);
+        assert_eq!(world.read(client), Err(Errno::CONNRESET));
+    });
+}
+
+#[test]
+fn k15_what_a_client_sent_before_it_left_the_queue_is_read_and_then_its_end() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(8);
+        let client = world.connect(address).expect("it listens");
+        assert_eq!(world.sys.write(client, b"last words"), Ok(10));
+        world.sys.close(client);
+        let server = world.accept(listener);
+        assert_eq!(world.read(server).as_deref(), Ok(&b"last words"[..]));
+        assert_eq!(world.read(server).as_deref(), Ok(&b""[..]));
+        assert_eq!(world.sys.accept(listener), Err(Errno::AGAIN));
+    });
+}
+
+#[test]
+fn a_reset_is_told_once_to_whoever_asks_first() {
+    on_both_kernels(|world| {
+        let reset = || {
+            let (client, server) = world.pair();
+            assert_eq!(world.sys.write(client, b"unread"), Ok(6));
+            world.ready(server, Interest::READ);
+            world.sys.close(server);
+            world.ready(client, Interest::READ);
+            client
+        };
+        let client = reset();
+        assert_eq!(world.sys.take_error(client), Ok(Some(Errno::CONNRESET)));
+        assert_eq!(world.sys.take_error(client), Ok(None));
+        assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+        let client = reset();
+        assert_eq!(world.sys.write(client, b"x"), Err(Errno::CONNRESET));
+        assert_eq!(world.sys.write(client, b"x"), Err(Errno::PIPE));
+        assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+        let client = reset();
+        assert_eq!(world.read(client), Err(Errno::CONNRESET));
+        assert_eq!(world.sys.write(client, b"x"), Err(Errno::PIPE));
+        assert_eq!(world.sys.shutdown(client, ShutdownHow::Both), Err(Errno::NOTCONN));
+        assert_eq!(world.sys.peer_address(client), Err(Errno::NOTCONN));
+    });
+}
+
+#[test]
+fn two_half_closes_end_a_connection() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        assert_eq!(world.sys.write(client, b"bye"), Ok(3));
+        for (end, peer, words) in [(client, server, &b"bye"[..]), (server, client, &b""[..])] {
+            world.sys.shutdown(end, ShutdownHow::Write).expect("it stands");
+            if !words.is_empty() {
+                assert_eq!(world.read(peer).as_deref(), Ok(words));
+            }
+            assert_eq!(world.read(peer).as_deref(), Ok(&b""[..]));
+        }
+        for end in [client, server] {
+            let told = world.ready(end, Interest::WRITE);
+            assert!(told.readable && told.writable && told.ended, "{told:?}");
+            assert_eq!(world.sys.write(end, b"x"), Err(Errno::PIPE));
+            assert_eq!(world.sys.take_error(end), Ok(None));
+        }
+    });
+}
+
+#[test]
+fn a_second_half_close_changes_nothing() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        for _ in 0..2 {
+            assert_eq!(world.sys.shutdown(client, ShutdownHow::Write), Ok(()));
+        }
+        assert_eq!(world.read(server).as_deref(), Ok(&b""[..]));
+        assert_eq!(world.sys.write(server, b"x"), Ok(1));
+        assert_eq!(world.read(client).as_deref(), Ok(&b"x"[..]));
+    });
+}
+
+#[test]
+fn an_end_of_reading_is_ones_own_and_what_comes_later_is_still_read() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        world.sys.shutdown(client, ShutdownHow::Read).expect("it stands");
+        assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+        world.quiet(server, Interest::READ);
+        assert_eq!(world.sys.write(server, b"x"), Ok(1), "the peer is not told");
+        let begun = world.sys.now();
+        loop {
+            let read = world.read(client).expect("bytes or the end");
+            if read == b"x" {
+                break;
+            }
+            assert!(read.is_empty() && world.sys.now().since(begun) < BOUND);
+        }
+        assert_eq!(world.sys.write(client, b"y"), Ok(1));
+        assert_eq!(world.read(server).as_deref(), Ok(&b"y"[..]));
+    });
+}
+
+#[test]
+fn an_end_of_both_directions_is_an_end_for_the_peer_too() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        world.sys.shutdown(client, ShutdownHow::Both).expect("it stands");
+        assert_eq!(world.sys.write(client, b"x"), Err(Errno::PIPE));
+        assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+        assert_eq!(world.read(server).as_deref(), Ok(&b""[..]));
+    });
+}
+
+#[test]
+fn a_connection_that_was_refused_says_so_once_and_is_none() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(1);
+        world.sys.close(listener);
+        let refused = world.sys.connect(address).expect("it begins");
+        let told = world.ready(refused, Interest::WRITE);
+        assert!(told.readable && told.writable && told.ended, "{told:?}");
+        assert_eq!(world.sys.take_error(refused), Ok(Some(Errno::CONNREFUSED)));
+        assert_eq!(world.sys.take_error(refused), Ok(None));
+        assert_eq!(world.sys.write(refused, b"x"), Err(Errno::PIPE));
+        assert_eq!(world.read(refused).as_deref(), Ok(&b""[..]));
+        assert_eq!(world.sys.peer_address(refused), Err(Errno::NOTCONN));
+    });
+}
+
+#[test]
+fn a_connection_that_does_not_stand_yet_says_try_again() {
+    on_both_kernels(|world| {
+        let (_listener, address) = world.listen(0);
+        world.connect(address).expect("there is room for one");
+        let waiting = world.sys.connect(address).expect("it begins");
+        assert_eq!(world.sys.write(waiting, b"x"), Err(Errno::AGAIN));
+        assert_eq!(world.sys.read(waiting, &mut [0]), Err(Errno::AGAIN));
+        assert_eq!(world.sys.take_error(waiting), Ok(None));
+        world.quiet(waiting, Interest::READ | Interest::WRITE);
+        world.sys.close(waiting);
+    });
+}
+
+#[test]
+fn nothing_is_read_into_no_room_and_nothing_written_of_nothing() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        assert_eq!(world.sys.write(client, b""), Ok(0));
+        assert_eq!(world.sys.write(client, b"x"), Ok(1));
+        world.ready(server, Interest::READ);
+        assert_eq!(world.sys.read(server, &mut []), Ok(0));
+        assert_eq!(world.read(server).as_deref(), Ok(&b"x"[..]), "and it is no end");
+    });
+}
+
+#[test]
+fn a_port_is_free_although_its_connections_are_still_ending() {
+    on_both_kernels(|world| {
+        let (listener, address) = world.listen(8);
+        let client = world.connect(address).expect("it listens");
+        let server = world.accept(listener);
+        // Who ends first keeps the pair of addresses for a minute (TIME_WAIT).
+        world.sys.close(server);
+        assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+        world.sys.close(client);
+        world.sys.close(listener);
+        let again = world.sys.listen(address, 8).expect("SO_REUSEADDR");
+        world.connect(address).expect("it listens");
+        world.accept(again);
+    });
+}
+
+#[test]
+fn a_listener_on_all_addresses_has_its_port_on_each_of_them() {
+    on_both_kernels(|world| {
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let listener = world.sys.listen(everywhere, 8).expect("a free port");
+        let port = world.sys.local_address(listener).expect("it is bound").port();
+        assert_eq!(world.sys.listen(local(port), 8), Err(Errno::ADDRINUSE));
+        let client = world.connect(local(port)).expect("it listens");
+        let server = world.accept(listener);
+        assert_eq!(world.sys.local_address(server), Ok(local(port)), "the one that was asked for");
+        assert_eq!(world.sys.peer_address(client), Ok(local(port)));
+        let (_one, address) = world.listen(8);
+        assert_eq!(
+            world.sys.listen(SocketAddr::from(([0, 0, 0, 0], address.port())), 8),
+            Err(Errno::ADDRINUSE)
+        );
+    });
+}
+
+#[test]
+fn listeners_on_any_port_have_different_ones() {
+    on_both_kernels(|world| {
+        let mut ports: Vec<_> = (0..10).map(|_| world.listen(1).1.port()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 10);
+        assert!(ports.iter().all(|port| *port >= 1024));
+    });
+}
+
+#[test]
+fn the_poller_reports_all_that_is_ready_each_under_its_key() {
+    on_both_kernels(|world| {
+        let pairs: Vec<_> = (0..10).map(|_| world.pair()).collect();
+        for (key, (client, server)) in (100..).zip(&pairs) {
+            world.sys.poll_add(*server, key, Interest::READ).expect("not registered yet");
+            if key % 2 == 0 {
+                assert_eq!(world.sys.write(*client, b"x"), Ok(1));
+                world.ready(*server, Interest::READ);
+            }
+        }
+        assert_eq!(world.keys(), [100, 102, 104, 106, 108]);
+        assert_eq!(world.read(pairs[2].1).as_deref(), Ok(&b"x"[..]));
+        world.sys.poll_modify(pairs[4].1, 7, Interest::READ).expect("it is registered");
+        assert_eq!(world.keys(), [7, 100, 106, 108]);
+    });
+}
+
+#[test]
+fn a_handle_that_one_process_holds_leaves_the_poller_when_it_is_closed() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        assert_eq!(world.sys.write(client, b"x"), Ok(1));
+        world.ready(server, Interest::READ);
+        world.sys.poll_add(server, 1, Interest::READ).expect("not registered yet");
+        assert_eq!(world.keys(), [1]);
+        world.sys.close(server);
+        assert_eq!(world.look(), []);
+    });
+}
+
+#[test]
+fn who_wants_nothing_is_told_nothing_not_even_the_end() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        world.sys.poll_add(client, 1, Interest::NONE).expect("not registered yet");
+        assert_eq!(world.sys.write(client, b"unread"), Ok(6));
+        world.ready(server, Interest::READ);
+        world.sys.close(server);
+        world.ready(client, Interest::READ);
+        assert_eq!(world.look(), []);
+        world.quiet(client, Interest::NONE);
+        world.sys.poll_modify(client, 2, Interest::READ).expect("it is registered");
+        assert_eq!(world.keys(), [2]);
+        world.sys.poll_modify(client, 3, Interest::NONE).expect("it is registered");
+        assert_eq!(world.look(), []);
+        world.sys.poll_delete(client).expect("it is registered");
+    });
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_a_look() {
+    on_both_kernels(|world| {
+        let (client, server) = world.pair();
+        let look = || world.sys.wait(server, Interest::READ, Some(Instant::ZERO));
+        assert_eq!(look(), Err(Errno::TIMEDOUT));
+        assert_eq!(world.sys.write(client, b"x"), Ok(1));
+        world.ready(server, Interest::READ);
+        assert!(look().is_ok_and(|ready| ready.readable));
+        assert_eq!(world.look(), [], "nothing is registered");
+    });
+}
+
+#[test]
+fn the_clock_never_goes_back_and_the_wall_clock_is_past_2020() {
+    on_both_kernels(|world| {
+        let mut last = world.sys.now();
+        for _ in 0..1000 {
+            let now = world.sys.now();
+            assert!(now >= last);
+            last = now;
+        }
+        assert!(world.sys.wall().0 > 1_577_836_800 * 1_000_000_000);
+    });
+}
+
+#[test]
+fn random_numbers_differ() {
+    on_both_kernels(|world| {
+        let mut numbers: Vec<_> = (0..100).map(|_| world.sys.random()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 100);
+    });
+}

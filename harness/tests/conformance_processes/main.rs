@@ -1,0 +1,62 @@
+//! Are simulated processes true? One body a fact, over the system itself, run on both kernels.
+//!
+//! The ids are those of the observed kernel facts that the simulator must honour. Each body is two trials: one
+//! on simulated machines with several seeds, one on the real kernel. What is true on both is the fact; where
+//! a kernel may answer in several ways, the body demands one of them.
+//!
+//! Not run by the standard test runner, whose tests are threads: a process that forks is a child process of
+//! its own, and this program itself is that child when its environment says so.
+
+#![allow(clippy::unwrap_used, reason = "a test: an error is a failure, and a panic is how to say so")]
+
+/// A case for each function.
+macro_rules! cases {
+    ($($name:ident,)*) => { &[$(crate::arms::Case { name: stringify!($name), body: $name }),*] };
+}
+
+mod arms;
+mod channels;
+mod children;
+mod errors;
+mod listeners;
+mod orphans;
+mod signals;
+mod slots;
+mod workers;
+mod world;
+
+use arms::{CHILD, Case};
+use libtest_mimic::{Arguments, Trial};
+use rustix::process::{getpid, set_child_subreaper};
+
+/// All cases, and whether their process adopts the orphans among its descendants.
+const CASES: &[(&[Case], bool)] = &[
+    (channels::CASES, false),
+    (children::CASES, false),
+    (children::CASES_OF_ADOPTERS, true),
+    (errors::CASES, false),
+    (listeners::CASES, false),
+    (orphans::CASES, false),
+    (orphans::CASES_OF_ADOPTERS, true),
+    (signals::CASES, false),
+    (slots::CASES, false),
+    (workers::CASES, false),
+];
+
+fn main() {
+    let cases = || CASES.iter().flat_map(|(cases, adopts)| cases.iter().map(move |case| (case, *adopts)));
+    if let Ok(child) = std::env::var(CHILD) {
+        let found = cases().find(|(case, _)| case.name == child);
+        let (case, adopts) = found.unwrap_or_else(|| panic!("{CHILD} is `{child}`, but must name a case"));
+        arms::run_as_child(case, adopts);
+    }
+    // What a case leaves behind comes here, where it is found and reaped.
+    set_child_subreaper(Some(getpid())).expect("Linux 3.4");
+    let trials = cases().flat_map(|(case, adopts)| {
+        [
+            Trial::test(format!("{}::simulated", case.name), move || arms::simulated(case, adopts)),
+            Trial::test(format!("{}::real", case.name), || arms::real(case)),
+        ]
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+}
