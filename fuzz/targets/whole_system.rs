@@ -1,13 +1,16 @@
 //! Bytes become the decisions of a simulated world: when each fault strikes, how the network delivers,
-//! what clients send. An application, the driver and the host run in it; a broken rule is a crash.
+//! what clients send. An application, the driver and the host run in it, and in every other world a fleet of
+//! workers; a broken rule is a crash.
 //!
 //! The same log of decisions can be given to `Choices::replayed`.
 
 #![no_main]
 
 use harness::sample::echo;
+use host_core::{App, Connected, Context, Fleet, Ready, Result, Service, Worker};
 use host_sim::{Choices, Client, ClientError, Faults, Pool, Sim, violation_of};
 use libfuzzer_sys::fuzz_target;
+use std::io::{Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -25,8 +28,64 @@ fn talk(client: &mut Client) -> std::result::Result<(), ClientError> {
     Ok(())
 }
 
-fn scenario(sim: &mut Sim) {
-    sim.host(echo);
+/// Two workers that send back what comes, and a service that sees to it that they are two, whatever signals
+/// say.
+fn prefork() -> App {
+    let ms = Duration::from_millis;
+    let fleet = Fleet::new("echo")
+        .workers(2)
+        .boot_timeout(ms(2000))
+        .heartbeat_timeout(ms(1000))
+        .drain_timeout(ms(3000))
+        .term_timeout(ms(500))
+        .degraded_retry(ms(5000))
+        .requests_max(20)
+        .run(serve);
+    App::new("prefork").listen("echo", "127.0.0.1:7000").poll_period_off().fleet(fleet).service(Janitor)
+}
+
+fn serve(worker: &mut Worker) -> Result {
+    while let Some(mut client) = worker.accept("echo")? {
+        let mut buffer = [0; 256];
+        while worker.wanted() {
+            match client.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) if client.write_all(&buffer[..count]).is_err() => break,
+                Ok(_) => worker.request_done(),
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Janitor;
+
+impl Service for Janitor {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        cx.wake_at(cx.now() + Duration::from_secs(1));
+        Ok(Connected::Yes)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>) -> Result {
+        if cx.fleet("echo").is_some_and(|fleet| fleet.wanted != 2) {
+            cx.resize("echo", 2);
+        }
+        cx.wake_at(cx.now() + Duration::from_secs(1));
+        Ok(())
+    }
+}
+
+/// What bytes run, and what a failure is told with.
+const WORLDS: [(&str, fn() -> App); 2] = [("harness::sample::echo", echo), ("prefork", prefork)];
+
+fn scenario(sim: &mut Sim, app: fn() -> App) {
+    // A number is used again soon, and so is the pid of a worker that has died.
+    sim.pid_max(8);
+    sim.host(app);
     sim.faults(Faults::all());
     let clients = sim.clients("echo", 3, talk);
     sim.run_for(Duration::from_secs(20));
@@ -55,11 +114,13 @@ fn pushed(mut log: Vec<u32>, number: u32) -> Vec<u32> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    let Some((world, bytes)) = bytes.split_first() else { return };
+    let (name, app) = WORLDS[usize::from(*world) % WORLDS.len()];
     let log = log(bytes);
-    let run = || POOL.with(|pool| scenario(&mut Sim::new(Choices::replayed(0, log.clone()), pool)));
+    let run = || POOL.with(|pool| scenario(&mut Sim::new(Choices::replayed(0, log.clone()), pool), app));
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
         // A violation is no text, and would be reported as a panic without words.
-        eprintln!("{}\n  Choices::replayed(0, vec!{log:?})", violation_of(&*payload));
+        eprintln!("{}\n  {name}, Choices::replayed(0, vec!{log:?})", violation_of(&*payload));
         std::process::abort();
     }
 });
