@@ -44,7 +44,7 @@ enum Thing {
     Stop,
     /// A worker has served enough: all of it until its replacement is ready and it is gone.
     Recycle,
-    /// One worker fewer is wanted, and then one more: all of it.
+    /// One worker fewer is wanted, and then one more: all of it until that one is ready and the other is gone.
     Resize,
 }
 
@@ -69,6 +69,8 @@ struct Rig {
     wants_beats: bool,
     pids: u32,
     turn: usize,
+    /// Whether the clock is read: it cannot be under every version of valgrind.
+    watches: bool,
 }
 
 impl Rig {
@@ -89,6 +91,7 @@ impl Rig {
             wants_beats: false,
             pids: 1,
             turn: 0,
+            watches: true,
         };
         rig.tell(Event::Started { turns_max: None });
         let born = rig.births();
@@ -165,7 +168,7 @@ impl Rig {
         if self.host.next_deadline().is_some_and(|deadline| deadline.at <= self.now + STEP) {
             self.look();
         }
-        measured(|| {
+        measured(self.watches, || {
             for _ in 0..BATCH {
                 self.now = self.now + Duration::from_micros(1);
                 self.tell(Event::Tick);
@@ -180,19 +183,20 @@ impl Rig {
         let reading = SlotReading { beat, ..SlotReading::default() };
         let mut readings: Vec<_> = self.workers.iter().map(|(worker, _)| (*worker, reading)).collect();
         readings.sort_unstable_by_key(|(worker, _)| *worker);
-        let watch = Stopwatch::start();
-        self.tell(Event::Tick);
-        assert!(std::mem::take(&mut self.wants_beats), "a look is due");
-        self.tell(Event::Beats { fleet: FLEET, readings });
-        watch.stop(1)
+        let cost = measured(self.watches, || {
+            self.tell(Event::Tick);
+            assert!(std::mem::take(&mut self.wants_beats), "a look is due");
+            self.tell(Event::Beats { fleet: FLEET, readings });
+        });
+        Cost { events: cost.events.min(1), ..cost }
     }
 
     fn replace(&mut self, thing: Thing) -> Cost {
         let dead = self.some();
-        let death = measured(|| self.die(&dead, ExitStatus::by(Signal::Kill)));
+        let death = measured(self.watches, || self.die(&dead, ExitStatus::by(Signal::Kill)));
         let mut born = Vec::new();
-        let birth = measured(|| born = self.births());
-        let ready = measured(|| self.are_ready(&born));
+        let birth = measured(self.watches, || born = self.births());
+        let ready = measured(self.watches, || self.are_ready(&born));
         if thing == Thing::Death {
             death
         } else if thing == Thing::Birth {
@@ -205,7 +209,7 @@ impl Rig {
     fn stops(&mut self) -> Cost {
         let first = self.turn;
         self.turn = self.turn.wrapping_add(BATCH * 7919);
-        measured(|| {
+        measured(self.watches, || {
             for index in 0..BATCH {
                 let (_, pid) = self.workers[(first + index * 7919) % self.workers.len()];
                 self.tell(Event::ChildStopped { pid });
@@ -216,35 +220,43 @@ impl Rig {
 
     fn recycle(&mut self) -> Cost {
         let old = self.some();
-        measured(|| {
+        let mut gone = Vec::new();
+        let cost = measured(self.watches, || {
             for worker in old {
                 self.tell(Event::WorkerSaid { worker, message: Ok(FromWorker::ServedEnough) });
-                self.one_comes_and_one_goes();
+                gone.extend(self.one_comes_and_one_goes());
             }
-        })
+        });
+        self.forget(&gone);
+        cost
     }
 
     fn resize(&mut self) -> Cost {
         let workers = self.workers.len() as u32;
-        measured(|| {
+        let mut gone = Vec::new();
+        let cost = measured(self.watches, || {
             for _ in 0..BATCH {
                 self.tell(Event::ResizeAsked { fleet: FLEET, workers: workers - 1 });
                 self.tell(Event::ResizeAsked { fleet: FLEET, workers });
-                self.one_comes_and_one_goes();
+                gone.extend(self.one_comes_and_one_goes());
             }
-        })
+        });
+        self.forget(&gone);
+        cost
     }
 
-    fn one_comes_and_one_goes(&mut self) {
+    fn one_comes_and_one_goes(&mut self) -> Vec<WorkerId> {
         let born = self.births();
         self.are_ready(&born);
         let asked = std::mem::take(&mut self.asked);
         assert_eq!((born.len(), asked.len()), (1, 1));
         self.die(&asked, ExitStatus::Code(0));
-        // One that served enough is not listed any more; of the oldest, which a smaller fleet loses, nobody knows where.
-        if let Some(index) = self.workers.iter().position(|(worker, _)| *worker == asked[0]) {
-            self.workers.swap_remove(index);
-        }
+        asked
+    }
+
+    /// Not measured: a list is searched.
+    fn forget(&mut self, gone: &[WorkerId]) {
+        self.workers.retain(|(worker, _)| !gone.contains(worker));
     }
 
     fn measure(&mut self, thing: Thing, batches: u64) -> Cost {
@@ -258,19 +270,25 @@ impl Rig {
 }
 
 /// What a batch costs.
-fn measured(batch: impl FnOnce()) -> Cost {
-    let watch = Stopwatch::start();
+fn measured(watches: bool, batch: impl FnOnce()) -> Cost {
+    let watch = watches.then(Stopwatch::start);
     batch();
-    watch.stop(BATCH as u64)
+    watch.map_or(Cost { events: 0, wall: 0, cpu: 0 }, |watch| watch.stop(BATCH as u64))
 }
 
-/// How many instructions a thing takes, or why nobody knows; what prepares each batch is in them.
+/// How many instructions the host takes for a thing, or why nobody knows: those within `handle_event`, in so many
+/// batches more.
 fn instructions(thing: Thing, workers: u32) -> Result<u64, String> {
     const BATCHES: u64 = 20;
     let run = |batches: u64| {
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new("valgrind");
-        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(this).arg("count");
+        command.args([
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            "--toggle-collect=*handle_event",
+        ]);
+        command.arg(this).arg("count");
         command.args([format!("{thing:?}"), workers.to_string(), batches.to_string()]);
         let output = command.output().map_err(|error| format!("valgrind: {error}"))?;
         let words = String::from_utf8_lossy(&output.stderr);
@@ -292,6 +310,7 @@ fn main() {
         let (thing, _) =
             THINGS.into_iter().find(|(thing, _)| format!("{thing:?}") == name).expect("the name of a thing");
         let mut rig = Rig::new(workers.parse().expect("a number of workers"));
+        rig.watches = false;
         rig.measure(thing, batches.parse().expect("a number of batches"));
         return;
     }
@@ -306,6 +325,11 @@ fn main() {
         return;
     }
     for (thing, name) in THINGS {
+        // Those are the rest of what the machine is told of a death.
+        if matches!(thing, Thing::Birth | Thing::Ready) {
+            continue;
+        }
+        let name = if thing == Thing::Death { "a death, a birth, ready" } else { name };
         for (workers, size) in SIZES {
             match instructions(thing, workers) {
                 Ok(instructions) => {

@@ -178,6 +178,10 @@ impl Worker {
 
     /// Waits for `duration`, or until the worker is not wanted any more; whether it still is. It counts as alive.
     pub fn pause(&self, duration: Duration) -> bool {
+        // A body that only pauses is ready, too, and says so before it rests.
+        if !self.wanted() {
+            return false;
+        }
         // Nothing can fail but the wait itself, and then it was short.
         let _ = self.link.rest(duration);
         self.wanted()

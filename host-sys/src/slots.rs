@@ -75,9 +75,12 @@ impl Slots {
         let Some(page) = self.page(page) else { return SlotReading::default() };
         let Some(line) = page.get(slot as usize) else { return SlotReading::default() };
         let load = |word: usize| line.0[word].load(Ordering::Acquire);
+        // The extension first: a worker that ends one has beaten before, and whoever sees that end sees that
+        // beat. The other way round a worker could look silent for as long as it was extended.
+        let extension = load(EXTENSION);
         SlotReading {
             beat: Beat::unpack(load(BEAT), incarnation),
-            extended_until: unpack_extension(load(EXTENSION), incarnation),
+            extended_until: unpack_extension(extension, incarnation),
             requests: unpack_count(load(REQUESTS), incarnation),
         }
     }

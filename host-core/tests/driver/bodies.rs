@@ -60,7 +60,7 @@ fn a_body_ends_with_a_status_that_says_how() {
     type Body = fn(&mut Worker) -> Result;
     type Script = fn(&Fake);
     let canceled = |_: &mut Worker| Err(Errno::CANCELED.into());
-    let rows: [(&str, Script, Body, &str); 6] = [
+    let rows: [(&str, Script, Body, &str); 7] = [
         ("well", |_| {}, |_| Ok(()), "body: exit status 0"),
         ("ill", |_| {}, |_| Err(Errno::PIPE.into()), "body: exit status 70"),
         // It was interrupted in the midst of something because it was asked to quit: that is no failure.
@@ -70,6 +70,15 @@ fn a_body_ends_with_a_status_that_says_how() {
             |worker| {
                 worker.accept("web")?;
                 Err(Errno::CANCELED.into())
+            },
+            "body: exit status 0",
+        ),
+        (
+            "interrupted by a quit, as the standard library tells it",
+            |_| {},
+            |worker| {
+                worker.accept("web")?;
+                Err(std::io::Error::from_raw_os_error(Errno::CANCELED.raw()).into())
             },
             "body: exit status 0",
         ),
@@ -524,7 +533,16 @@ fn a_pause_is_alive_and_ends_with_the_quit() {
             Ok(())
         },
     );
-    assert_eq!(record[..3], ["pulse Waiting", "wait_or_quit h100 r 40", "pulse Busy"]);
+    // It tells that it is ready before it rests.
+    let expected = [
+        "pulse Busy",
+        "say h5 [1] Ok(1)",
+        "pulse Busy",
+        "pulse Waiting",
+        "wait_or_quit h100 r 40",
+        "pulse Busy",
+    ];
+    assert_eq!(record[..6], expected);
     let record = work(
         plain,
         |sys| sys.report([Report::Quit(QUIT)]),

@@ -48,6 +48,15 @@ fn nobody_is_replaced_in_advance_while_somebody_is_missing() {
 }
 
 #[test]
+fn whoever_waits_for_its_replacement_waits_once() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([(exits("a1.1", 1), "died a1.1 1 unasked, spawn a1.2"), (enough("a0.1"), "")]);
+    let before = rig.host.clone();
+    rig.play([(enough("a0.1"), ""), (enough("a1.1"), "")]);
+    assert_eq!(rig.host, before);
+}
+
+#[test]
 fn nobody_is_replaced_in_advance_in_a_degraded_fleet() {
     let mut rig = Rig::up(with(2, |fleet| fleet.restart_budget = budget(1, 60_000 * MS)));
     rig.play([

@@ -303,6 +303,14 @@ fn forks_that_fail_together_are_tried_again_together() {
 }
 
 #[test]
+fn each_fork_that_fails_tells_when_it_is_tried_again() {
+    let mut rig = Rig::started(workers(2)).loud();
+    let first = rig.tell(unborn("a0.1")).replace("unborn a0.1, again ", "");
+    assert_eq!(rig.tell(next()), format!("fork a {first}"));
+    assert_eq!(rig.tell(unborn("a1.1")), format!("unborn a1.1, again {first}"));
+}
+
+#[test]
 fn how_many_deaths_are_remembered_is_a_setting() {
     let mut rig = Rig::up(with(3, |fleet| fleet.deaths_kept = 2));
     rig.tell(all([exits("a0.1", 1), exits("a1.1", 2), exits("a2.1", 3)]));

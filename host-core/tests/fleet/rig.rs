@@ -514,6 +514,9 @@ fn told_of(fleet: char, notice: &FleetNotice, is_loud: bool) -> Option<String> {
         FleetNotice::SpawnFailed { worker, error: ForkError::Threads { count }, .. } => {
             format!("unborn {} threads {count}", name(worker))
         }
+        FleetNotice::SpawnFailed { worker, retry_after, .. } if is_loud => {
+            format!("unborn {}, again in {}", name(worker), ms(retry_after))
+        }
         FleetNotice::SpawnFailed { worker, .. } => format!("unborn {}", name(worker)),
         FleetNotice::Ready { worker, after } => format!("ready {} {}", name(worker), ms(after)),
         FleetNotice::Late { worker, age } => format!("late {} {}", name(worker), ms(age)),

@@ -71,7 +71,9 @@ impl Crew {
                 Verdict::Alive { late_at, silent_for } => {
                     let late_at = could_be_late_at(now, late_at, means.config);
                     let warn_at = self.warn(means, worker, late_at, silent_for);
-                    Some(warn_at.unwrap_or(late_at))
+                    // Who has asked for more time may end that early, and then hang.
+                    let soon = could_be_late_at(now, None, means.config);
+                    Some(warn_at.unwrap_or(late_at).min(soon))
                 }
                 Verdict::Late { age } => {
                     self.warned(means, worker, age);
