@@ -351,6 +351,14 @@ impl App {
         self
     }
 
+    /// How long a drain waits for services that have not finished. Default 30 s; in a worker the drain timeout
+    /// of its fleet.
+    #[must_use]
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.config.drain_timeout = Some(timeout);
+        self
+    }
+
     /// How many connections each listener queues. Default [`App::BACKLOG`].
     #[must_use]
     pub fn backlog(mut self, connections: u32) -> Self {
@@ -582,6 +590,7 @@ mod tests {
             .empty_wakes_max(3)
             .burst(4)
             .accept_pause(ms(5))
+            .drain_timeout(ms(8))
             .backlog(6)
             .strategy(Strategy::RestForOne)
             .reap_strangers()
@@ -593,6 +602,7 @@ mod tests {
             empty_wakes_max: 3,
             burst: 4,
             accept_pause: ms(5),
+            drain_timeout: Some(ms(8)),
             fleets: Vec::new(),
             strategy: Strategy::RestForOne,
             reap_strangers: true,

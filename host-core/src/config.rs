@@ -24,12 +24,16 @@ pub struct HostConfig {
     /// Default 16: more than any service needs to change its mind, and 16 wakes cost no time.
     pub empty_wakes_max: u32,
     /// How many times one service is served at most before the host looks whether others have become
-    /// ready; a service alone is served as long as something was reported. Default 8: the look costs less
-    /// than a tenth of that, and no service waits for more than 8 callbacks of each other one.
+    /// ready; a service alone, in a host without workers, is served as long as something was reported.
+    /// Default 8: the look costs less than a tenth of that, and no service, and no death of a worker, waits
+    /// for more than 8 callbacks of each other service.
     pub burst: u32,
     /// How long a listener rests after descriptors or memory ran out. Default 100 ms: a tenth of a
     /// second late is better than a loop that spins.
     pub accept_pause: Duration,
+    /// How long a drain waits for services that have not finished; then the host stops all the same. `None` is
+    /// 30 s, and in a worker the drain timeout of its fleet.
+    pub drain_timeout: Option<Duration>,
     /// The fleets, in the order in which they start.
     pub fleets: Vec<FleetConfig>,
     /// Who falls with whom. Default [`Strategy::OneForOne`].
@@ -50,6 +54,7 @@ impl Default for HostConfig {
             empty_wakes_max: 16,
             burst: 8,
             accept_pause: Duration::from_millis(100),
+            drain_timeout: None,
             fleets: Vec::new(),
             strategy: Strategy::OneForOne,
             reap_strangers: false,
@@ -66,6 +71,11 @@ impl HostConfig {
     /// How long a blocking read or write waits: as set, or derived from the threshold.
     pub fn io_patience(&self) -> Duration {
         self.io_timeout.unwrap_or_else(|| (self.heartbeat_threshold / 2).min(Duration::from_secs(5)))
+    }
+
+    /// How long a drain waits: as set, or 30 s.
+    pub fn drain_patience(&self) -> Duration {
+        self.drain_timeout.unwrap_or(Duration::from_secs(30))
     }
 
     /// All that is wrong with these settings; empty if they may be used.
@@ -102,6 +112,9 @@ impl HostConfig {
                 &"0 ms",
                 "must be longer than zero, or the host spins while descriptors are short",
             );
+        }
+        if self.drain_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            refuse("drain_timeout", &"0 ms", "must be longer than zero; to stop at once, ask for that");
         }
         mistakes.extend(self.fleets.iter().flat_map(FleetConfig::mistakes));
         mistakes
@@ -160,7 +173,7 @@ mod tests {
     #[test]
     fn each_wrong_setting_is_named_with_value_and_remedy() {
         type Change = fn(&mut HostConfig);
-        let rows: [(Change, &str); 7] = [
+        let rows: [(Change, &str); 8] = [
             (
                 |c| c.heartbeat_threshold = Duration::ZERO,
                 "heartbeat_threshold is 0 ms, but must be longer than zero",
@@ -171,6 +184,10 @@ mod tests {
                 "io_timeout is 12000 ms, but must be shorter than heartbeat_threshold (12000 ms)",
             ),
             (|c| c.empty_wakes_max = 0, "empty_wakes_max is 0, but must be at least 1"),
+            (
+                |c| c.drain_timeout = Some(Duration::ZERO),
+                "drain_timeout is 0 ms, but must be longer than zero; to stop at once, ask for that",
+            ),
             (|c| c.burst = 0, "burst is 0, but must be at least 1"),
             (
                 |c| c.accept_pause = Duration::ZERO,

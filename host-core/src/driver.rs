@@ -178,7 +178,9 @@ impl Driver {
         link: Rc<Link>,
         inherited: &[NamedListener],
     ) -> Result<Self, RunError> {
-        let config = app.config.clone();
+        let mut config = app.config.clone();
+        // Its host gives it no longer than that.
+        config.drain_timeout.get_or_insert(link.config.drain_timeout);
         let mut mistakes = app.mistakes();
         let bound = bind(&app, &*sys, &mut mistakes);
         if !mistakes.is_empty() {
@@ -320,6 +322,7 @@ impl Driver {
                 {
                     // It can only fail because it is not registered, which is what was ordered.
                     let _ = self.shared.sys.poll_delete(socket.handle);
+                    socket.leave_waiting();
                 }
             }
             Action::Look => self.poll(Some(Instant::ZERO)),
@@ -362,7 +365,12 @@ impl Driver {
     /// Waits until `deadline`, and tells what was reported.
     fn poll(&mut self, deadline: Option<Instant>) {
         let mut events = core::mem::take(&mut self.events);
-        let answer = self.shared.sys.poll_wait(&mut events, deadline);
+        let mut answer = self.shared.sys.poll_wait(&mut events, deadline);
+        // A kick that found us alive, or a stop that was continued (signal(7)): what has come meanwhile is heard
+        // before any deadline is. A look without waiting is not interrupted.
+        if answer == Err(Errno::INTR) {
+            answer = self.shared.sys.poll_wait(&mut events, Some(Instant::ZERO));
+        }
         self.shared.now = self.shared.sys.now();
         // What runs from here on is judged again; and a host that never waits is alive, too.
         self.shared.sys.beat(self.shared.now, Site::Loop);
@@ -372,7 +380,6 @@ impl Driver {
                     self.report(*event);
                 }
             }
-            // A kick that found us alive, or a stop that was continued (signal(7)).
             Err(Errno::INTR) => {}
             Err(errno) => self.shared.registry.tell(Event::SystemFailed { call: "epoll_wait", errno }),
         }
@@ -389,6 +396,12 @@ impl Driver {
                 Some((worker, handle)) => self.report_child(worker, handle),
                 None => {
                     let socket = SocketId::from_key(key);
+                    if self.shared.work.is_some()
+                        && let Some(socket) =
+                            self.shared.registry.find(socket).filter(|socket| socket.is_shared())
+                    {
+                        socket.woken.set(true);
+                    }
                     self.shared.registry.tell(Event::Ready { socket, readiness: event.readiness });
                 }
             },
@@ -515,6 +528,9 @@ impl Driver {
             answer = Some(code(&mut **user, &mut Context { shared: &mut self.shared, service }));
         });
         self.shared.now = sys.now();
+        if let Some(work) = &self.shared.work {
+            work.end_extension();
+        }
         match (panicked, answer) {
             (Ok(()), Some(Ok(value))) => return Some(value),
             (Ok(()), Some(Err(error))) => self.cause = Some(Cause::Returned(error)),

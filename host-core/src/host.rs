@@ -25,6 +25,8 @@ pub struct Host {
     now: Instant,
     /// The last fact was a tick: what is due was done.
     ticked: bool,
+    /// The moment of the last tick, where there are fleets: until then the host has run.
+    ticked_at: Instant,
     random: Random,
     turns: Turns,
     fleets: Fleets,
@@ -56,6 +58,7 @@ impl Host {
             config,
             now: Instant::ZERO,
             ticked: false,
+            ticked_at: Instant::ZERO,
             random,
             turns: Turns::new(),
             fleets,
@@ -72,7 +75,7 @@ impl Host {
     /// In debug builds, if `now` lies before that of an earlier fact: the driver's clock is broken.
     pub fn handle_event(&mut self, now: Instant, event: Event) {
         debug_assert!(now >= self.now, "time went back from {} to {now}", self.now);
-        let before = core::mem::replace(&mut self.now, now);
+        self.now = now;
         if self.is_ended() {
             return;
         }
@@ -123,10 +126,13 @@ impl Host {
                     turns.system_failed(call, errno, orders);
                 }
             }
-            Event::Signalled(signal) => self.signalled(before, signal),
+            Event::Signalled(signal) => self.signalled(signal),
             Event::StopAsked => self.stop_asked(None, Stop::AtOnce),
             Event::DrainAsked => self.stop_asked(None, Stop::Drain),
             Event::Tick => {
+                if !config.fleets.is_empty() {
+                    self.ticked_at = now;
+                }
                 fleets.tick(&mut setting);
                 if !turns.is_ended() {
                     turns.tick(config, now, setting.orders);
@@ -240,8 +246,7 @@ impl Host {
 
     // Signals and ends: who hears of them first.
 
-    fn signalled(&mut self, before: Instant, signal: Signal) {
-        let now = self.now;
+    fn signalled(&mut self, signal: Signal) {
         match signal {
             Signal::Int | Signal::Term => self.stop_asked(Some(signal), Stop::AtOnce),
             Signal::Quit => self.stop_asked(Some(signal), Stop::Drain),
@@ -252,8 +257,12 @@ impl Host {
                 let reap_strangers = self.config.reap_strangers;
                 self.orders.push_back(Action::ReadChildNews { reap_strangers });
             }
-            // It was stopped, and nobody knows since when: what lies between two facts was not seen.
-            Signal::Cont => self.all_fleets(|crew, _| crew.paused(before, now)),
+            // It was stopped, and nobody knows since when: what lies behind the last tick was not seen. Not the
+            // last fact: those that come with this one have its moment.
+            Signal::Cont => {
+                let (from, to) = (self.ticked_at, self.now);
+                self.all_fleets(|crew, _| crew.paused(from, to));
+            }
             Signal::Hup | Signal::Usr2 => {
                 self.orders
                     .push_back(Action::Tell { service: None, notice: Notice::SignalIgnored { signal } });
@@ -296,7 +305,7 @@ impl Host {
 
     fn stop_services(&mut self, signal: Option<Signal>, stop: Stop) {
         match stop {
-            Stop::Drain => self.turns.drain_asked(signal),
+            Stop::Drain => self.turns.drain_asked(&self.config, self.now, signal),
             Stop::AtOnce | Stop::Now => self.turns.stop_asked(signal, &mut self.orders),
         }
     }
@@ -310,6 +319,10 @@ impl Host {
             self.stop_asked(None, Stop::AtOnce);
         }
         if self.fleets.are_finished() && self.turns.has_no_services() && self.stopping.is_none() {
+            // Nobody is left to serve anybody. That a fleet was given up is no end in order.
+            if let Some(fleet) = self.fleets.first_given_up() {
+                self.verdict.get_or_insert(Ending::FleetGivenUp { fleet });
+            }
             self.stop_asked(None, Stop::AtOnce);
         }
         if self.turns.is_ended()

@@ -64,6 +64,11 @@ pub enum Notice {
         /// The signal that asked for it; `None` if the application did.
         signal: Option<Signal>,
     },
+    /// The time of a drain is over: services that have not finished are stopped.
+    DrainCutShort {
+        /// How many.
+        services: u32,
+    },
     /// A signal came that has no meaning here.
     SignalIgnored {
         /// Which.
@@ -99,7 +104,10 @@ impl Notice {
             | Self::StrangerReaped { .. }
             | Self::Stopped => Level::Info,
             Self::Fleet(notice) => notice.level(),
-            Self::ConnectFailed { .. } | Self::AcceptPaused { .. } | Self::BodyFailed { .. } => Level::Warn,
+            Self::ConnectFailed { .. }
+            | Self::AcceptPaused { .. }
+            | Self::BodyFailed { .. }
+            | Self::DrainCutShort { .. } => Level::Warn,
         }
     }
 }
@@ -150,6 +158,9 @@ impl fmt::Display for Record<'_> {
             Notice::Stopping { signal: Some(signal) } => write!(f, "stopping: {signal} received"),
             Notice::Draining { signal: Some(signal) } => write!(f, "draining: {signal} received"),
             Notice::Draining { signal: None } => write!(f, "draining: the application asked for it"),
+            Notice::DrainCutShort { services } => {
+                write!(f, "the drain takes too long: {services} services that have not finished are stopped")
+            }
             Notice::SignalIgnored { signal } => write!(f, "{signal} received and ignored"),
             Notice::StrangerReaped { pid } => write!(f, "reaped pid {pid}, which nobody here forked"),
             Notice::BodyFailed { worker } => {
@@ -202,6 +213,11 @@ mod tests {
             (Notice::Stopping { signal: None }, Level::Info, "stopping: the application asked for it"),
             (Notice::Draining { signal: Some(Signal::Quit) }, Level::Info, "draining: QUIT received"),
             (Notice::Draining { signal: None }, Level::Info, "draining: the application asked for it"),
+            (
+                Notice::DrainCutShort { services: 2 },
+                Level::Warn,
+                "the drain takes too long: 2 services that have not finished are stopped",
+            ),
             (Notice::SignalIgnored { signal: Signal::Hup }, Level::Info, "HUP received and ignored"),
             (Notice::StrangerReaped { pid: Pid(7) }, Level::Info, "reaped pid 7, which nobody here forked"),
             (

@@ -16,6 +16,8 @@ pub enum Timer {
     Wake(ServiceId),
     /// When to accept again after descriptors or memory ran out.
     AcceptRest(SocketId),
+    /// When the services of a drain must have finished.
+    DrainEnd,
     /// When to read the beats of a fleet: the earliest moment at which somebody could be late.
     Look(FleetId),
     /// When a worker must be ready.
@@ -37,6 +39,7 @@ impl fmt::Display for Timer {
             Self::Reconnect(service) => write!(f, "reconnect of {service}"),
             Self::Wake(service) => write!(f, "wake of {service}"),
             Self::AcceptRest(socket) => write!(f, "end of the accept rest of {socket}"),
+            Self::DrainEnd => f.write_str("end of the drain"),
             Self::Look(fleet) => write!(f, "look at the beats of {fleet}"),
             Self::Boot(worker) => write!(f, "boot timeout of {worker} of {}", worker.fleet),
             Self::Grace(worker) => write!(f, "end of the grace of {worker} of {}", worker.fleet),

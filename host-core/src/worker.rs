@@ -44,6 +44,8 @@ pub struct Worker {
     listeners: Rc<[NamedListener]>,
     /// Which listener is watched.
     watched: Option<usize>,
+    /// It was reported, and nobody has looked into its queue since.
+    woken: bool,
     events: Vec<PollEvent>,
 }
 
@@ -64,6 +66,26 @@ pub(crate) struct Link {
     host_gone: Cell<bool>,
 }
 
+/// What a worker's connection does when the worker is asked to quit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// One that it accepted: the wait for the next message ends.
+    UntilQuit,
+    /// One that it made, or that a service of its own has: it belongs to something that was begun.
+    ToTheEnd,
+}
+
+/// What a wait does when its worker is asked to quit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtQuit {
+    /// It ends at once: nothing was begun.
+    End,
+    /// It goes on for the fleet's `quit_patience`: a message was begun.
+    BePatient,
+    /// It goes on as if nothing had happened.
+    GoOn,
+}
+
 /// Poller keys of a worker that waits by itself.
 const QUIT: u64 = 0;
 const CHANNEL: u64 = 1;
@@ -77,7 +99,7 @@ const MESSAGES_MAX: u32 = 16;
 
 impl Worker {
     pub(crate) fn new(link: Rc<Link>, listeners: Rc<[NamedListener]>) -> Self {
-        Self { link, listeners, watched: None, events: Vec::new() }
+        Self { link, listeners, watched: None, woken: false, events: Vec::new() }
     }
 
     /// Whether the host still wants this worker: false once it was asked to quit (QUIT, or a host that died
@@ -105,15 +127,19 @@ impl Worker {
         let listener = self.listeners[index].handle;
         loop {
             if !self.wanted() {
+                self.leave_waiting();
                 return Ok(None);
             }
+            if self.watched != Some(index) {
+                self.leave_waiting();
+            }
             let link = &self.link;
-            match link.sys.accept(listener) {
+            let answer = link.sys.accept(listener);
+            self.woken &= answer.as_ref().is_err_and(|errno| *errno != Errno::AGAIN);
+            match answer {
                 Ok((handle, _)) => {
                     link.accepted();
-                    let patience = link.config.io_timeout;
-                    let socket = Socket::alone(Rc::clone(&link.sys), handle, patience, Some(Rc::clone(link)));
-                    return Ok(Some(Stream::new(socket)));
+                    return Ok(Some(Stream::new(link.socket(handle, Waits::UntilQuit))));
                 }
                 Err(Errno::AGAIN) => self.wait_for(index)?,
                 Err(errno) if errno.is_shortage() => link.rest(ACCEPT_PAUSE)?,
@@ -134,11 +160,19 @@ impl Worker {
             Ok(()) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
+        self.woken = self.events.iter().any(|event| event.key == LISTENER);
         if self.events.iter().any(|event| event.key == CHANNEL) {
             // Whatever it says, the next step is to look at the listener.
             let _ = link.hear();
         }
         Ok(())
+    }
+
+    /// A connection that it was woken for is left to its siblings, if it does not take it.
+    fn leave_waiting(&mut self) {
+        if core::mem::take(&mut self.woken) {
+            self.link.leave_waiting();
+        }
     }
 
     fn watch(&mut self, listener: usize) -> Result<(), Errno> {
@@ -164,14 +198,14 @@ impl Worker {
 
     /// Connects to `address`, as a client, waiting at most the fleet's `io_timeout`.
     ///
+    /// That this worker is asked to quit cuts nothing of this connection short: what it serves may need it to
+    /// the end.
+    ///
     /// # Errors
-    /// What connect(2) answers; [`Errno::TIMEDOUT`]; [`Errno::CANCELED`] if this worker is asked to quit.
+    /// What connect(2) answers; [`Errno::TIMEDOUT`].
     pub fn connect_to(&self, address: SocketAddr) -> Result<Stream, Errno> {
-        let link = &self.link;
-        let handle = link.sys.connect(address)?;
-        let patience = link.config.io_timeout;
-        let stream =
-            Stream::new(Socket::alone(Rc::clone(&link.sys), handle, patience, Some(Rc::clone(link))));
+        let handle = self.link.sys.connect(address)?;
+        let stream = Stream::new(self.link.socket(handle, Waits::ToTheEnd));
         stream.wait_connected()?;
         Ok(stream)
     }
@@ -265,15 +299,18 @@ impl Link {
         }))
     }
 
+    /// An open connection of this worker.
+    fn socket(self: &Rc<Self>, handle: Handle, waits: Waits) -> Rc<Socket> {
+        Socket::alone(Rc::clone(&self.sys), handle, self.config.io_timeout, Some((Rc::clone(self), waits)))
+    }
+
     #[inline]
     fn wanted(&self) -> bool {
         if !self.ready_told.get() {
             self.tell_ready();
         }
         self.sys.pulse(Pace::Busy);
-        if self.extended.get() {
-            self.end_extension();
-        }
+        self.end_extension();
         !self.sys.quit_asked() && !self.host_gone.get()
     }
 
@@ -289,6 +326,11 @@ impl Link {
             self.sys.pulse(Pace::Busy);
             self.tell(FromWorker::Ready);
         }
+    }
+
+    /// Tells the host that a connection waits which this worker was woken for and does not take.
+    pub(crate) fn leave_waiting(&self) {
+        self.tell(FromWorker::LeftWaiting);
     }
 
     /// A message to the host. It holds some hundred, and a worker sends a handful; a host that is gone reads none.
@@ -331,17 +373,16 @@ impl Link {
         self.config.idle_beats.then(|| self.sys.now() + self.config.heartbeat_timeout / 2)
     }
 
-    /// Waits for a socket: alive all the while. Between messages the wait ends when the worker is asked to quit;
-    /// within one it goes on for a while.
+    /// Waits for a socket: alive all the while.
     pub(crate) fn wait(
         &self,
         handle: Handle,
         interest: Interest,
         deadline: Instant,
-        within_message: bool,
+        at_quit: AtQuit,
     ) -> Result<(), Errno> {
         self.sys.pulse(Pace::Waiting);
-        let answer = self.wait_alive(handle, interest, deadline, within_message);
+        let answer = self.wait_alive(handle, interest, deadline, at_quit);
         self.sys.pulse(Pace::Busy);
         answer
     }
@@ -351,9 +392,9 @@ impl Link {
         handle: Handle,
         interest: Interest,
         mut deadline: Instant,
-        within_message: bool,
+        at_quit: AtQuit,
     ) -> Result<(), Errno> {
-        let mut patient = false;
+        let mut patient = at_quit == AtQuit::GoOn;
         loop {
             let until = self.wake_at().map_or(deadline, |wake_at| wake_at.min(deadline));
             let answer = if patient {
@@ -365,7 +406,7 @@ impl Link {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(Errno::TIMEDOUT) if until < deadline => self.sys.pulse(Pace::Waiting),
-                Err(Errno::CANCELED) if within_message && !patient => {
+                Err(Errno::CANCELED) if at_quit == AtQuit::BePatient && !patient => {
                     patient = true;
                     deadline = deadline.min(self.sys.now() + self.config.quit_patience);
                 }
@@ -377,21 +418,24 @@ impl Link {
     /// Waits for `duration`, or until the worker is asked to quit: alive all the while.
     fn rest(&self, duration: Duration) -> Result<(), Errno> {
         let deadline = self.sys.now() + duration;
-        match self.wait(self.quit, Interest::READ, deadline, false) {
+        match self.wait(self.quit, Interest::READ, deadline, AtQuit::End) {
             Ok(()) | Err(Errno::TIMEDOUT | Errno::CANCELED) => Ok(()),
             Err(errno) => Err(errno),
         }
     }
 
-    fn extend(&self, duration: Duration) {
+    pub(crate) fn extend(&self, duration: Duration) {
         self.sys.slot_extend(self.sys.now() + duration);
         self.extended.set(true);
         self.tell(FromWorker::Extended);
     }
 
-    fn end_extension(&self) {
-        self.extended.set(false);
-        self.sys.slot_extend(Instant::ZERO);
+    /// It gives a sign of life again: what it asked for is over.
+    #[inline]
+    pub(crate) fn end_extension(&self) {
+        if self.extended.replace(false) {
+            self.sys.slot_extend(Instant::ZERO);
+        }
     }
 
     /// A connection was accepted.

@@ -99,7 +99,7 @@ impl SimSys {
             if kernel.process(self.me).status.is_some() {
                 return Err(Errno::BADF);
             }
-            if kernel.laid.interrupt && kernel.choices.choose(Stream::Call, self.me, 8) == 7 {
+            if kernel.is_interrupted(self.me) {
                 return Err(Errno::INTR);
             }
             code(kernel)
@@ -315,9 +315,16 @@ impl Sys for SimSys {
     fn poll_wait(&self, events: &mut Vec<PollEvent>, deadline: Option<Instant>) -> Result<(), Errno> {
         let deadline = deadline.map(Instant::as_nanos);
         loop {
-            let found = self.interruptible(|kernel| {
+            let found = self.call(|kernel| {
+                if kernel.process(self.me).status.is_some() {
+                    return Err(Errno::BADF);
+                }
                 kernel.collect(self.me, events);
                 let due = deadline.is_some_and(|deadline| deadline <= kernel.now);
+                // Only a wait is interrupted: what is there is told, and a look comes back (epoll_wait(2)).
+                if events.is_empty() && !due && kernel.is_interrupted(self.me) {
+                    return Err(Errno::INTR);
+                }
                 if !events.is_empty() || due {
                     let count = events.len() as u64;
                     kernel.record(self.me, Kind::PollWait, deadline.unwrap_or(u64::MAX), count);

@@ -241,6 +241,7 @@ fn handle(raw: u64) -> String {
 pub(crate) fn encode_status(status: ExitStatus) -> u64 {
     match status {
         ExitStatus::Code(code) => u64::from(code),
+        ExitStatus::Unknown => 1 << 17,
         ExitStatus::Signal { number, core } => 1 << 16 | u64::from(core) << 8 | u64::from(number),
     }
 }

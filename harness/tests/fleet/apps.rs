@@ -39,8 +39,13 @@ impl Service for Janitor {
 
 /// The fleet with times that fit into a minute.
 pub(crate) fn fleet() -> Fleet {
+    fleet_called("echo")
+}
+
+/// The same under another name.
+pub(crate) fn fleet_called(name: &str) -> Fleet {
     let ms = Duration::from_millis;
-    Fleet::new("echo")
+    Fleet::new(name)
         .workers(3)
         .boot_timeout(ms(2000))
         .heartbeat_timeout(ms(1000))

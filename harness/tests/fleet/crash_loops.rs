@@ -74,14 +74,27 @@ fn a_crash_loop_ends_the_host_if_it_is_configured_so() {
 }
 
 #[test]
-fn a_crash_loop_stops_its_fleet_if_it_is_configured_so_and_the_host_goes_on() {
+fn a_crash_loop_stops_its_fleet_if_it_is_configured_so_and_the_host_goes_on_with_the_others() {
     check!(|sim| {
-        sim.host(|| app(|_| Err(error("no")), OnExhausted::StopFleet));
+        sim.host(|| {
+            let other = crate::apps::fleet_called("other").run(serve);
+            app(|_| Err(error("no")), OnExhausted::StopFleet).fleet(other)
+        });
         sim.run_for(60 * SECOND);
         let fleet = sim.fleet("echo").unwrap();
         assert_eq!((fleet.health, fleet.workers.len()), (Health::GivenUp, 0));
+        assert_eq!(sim.fleet("other").unwrap().ready(), 3);
         sim.signal(Signal::Term);
         sim.wait_for_host(SECOND).unwrap();
+    });
+}
+
+#[test]
+fn a_host_whose_only_fleet_was_given_up_ends_and_says_so() {
+    check!(|sim| {
+        sim.host(|| app(|_| Err(error("no")), OnExhausted::StopFleet));
+        let ended = sim.wait_for_host(60 * SECOND);
+        assert!(matches!(ended, Err(RunError::FleetGivenUp { .. })), "{ended:?}");
     });
 }
 

@@ -6,5 +6,6 @@ mod ends;
 mod faults;
 mod liveness;
 mod nested;
+mod queue;
 mod recycling;
 mod strategies;

@@ -167,6 +167,15 @@ impl Context<'_> {
         self.shared.work.as_ref().map(|work| work.id)
     }
 
+    /// In a worker: asks to be let alone for `duration`, for one long piece of work in this callback. The next sign
+    /// of life, which the loop gives when the callback has come back, takes it back. The host tells of it. Does
+    /// nothing outside a worker: the kick's threshold is the host's.
+    pub fn extend(&mut self, duration: Duration) {
+        if let Some(work) = &self.shared.work {
+            work.extend(duration);
+        }
+    }
+
     /// In a worker: counts one request, for the fleet's `requests_max`. One that never calls it is counted by
     /// the connections that it accepts.
     pub fn request_done(&mut self) {

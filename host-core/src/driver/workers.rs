@@ -9,7 +9,9 @@ use crate::fleet::config::FleetConfig;
 use crate::fleet::message::{FromHost, FromWorker, LENGTH_MAX};
 use crate::id::{FleetId, Slot, WorkerHandle, WorkerId};
 use crate::notice::{Notice, Record};
-use crate::sys::{Birth, ChildNews, Errno, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys};
+use crate::sys::{
+    Birth, ChildNews, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys,
+};
 use crate::worker::{Link, Worker};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -161,7 +163,12 @@ impl Driver {
 
     fn reap(&mut self, worker: WorkerId) {
         let Some(child) = self.children.links.get(&worker) else { return };
-        match self.shared.sys.reap(child.process, false) {
+        let answer = match self.shared.sys.reap(child.process, false) {
+            // User code has waited for all children: this one is gone, and how it ended is known to that code.
+            Err(Errno::CHILD) => Ok(Some(ExitStatus::Unknown)),
+            answer => answer,
+        };
+        match answer {
             Ok(Some(status)) => {
                 self.hear(worker, LAST_WORDS_MAX);
                 self.forget(worker);

@@ -21,6 +21,12 @@ impl Capacity {
     pub(crate) const fn may_replace(self) -> bool {
         !self.degraded && self.surge < self.surge_max && self.ready >= self.wanted
     }
+
+    /// Whether one that is ready may go, its replacement being ready: others may have died since that was
+    /// ordered.
+    pub(crate) const fn may_go(self) -> bool {
+        self.ready > self.wanted
+    }
 }
 
 #[cfg(test)]
@@ -40,6 +46,9 @@ mod tests {
         ];
         for (name, capacity, expected) in rows {
             assert_eq!(capacity.may_replace(), expected, "{name}");
+        }
+        for (ready, expected) in [(4, true), (3, false), (2, false)] {
+            assert_eq!(Capacity { ready, surge: 1, ..full }.may_go(), expected, "{ready} are ready");
         }
     }
 }

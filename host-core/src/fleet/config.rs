@@ -195,13 +195,19 @@ impl FleetConfig {
         let by_status = |code| self.restart_by_status.iter().find(|(other, _)| *other == code);
         let restart = match status {
             ExitStatus::Code(code) => by_status(code).map_or(self.restart, |(_, restart)| *restart),
-            ExitStatus::Signal { .. } => self.restart,
+            ExitStatus::Signal { .. } | ExitStatus::Unknown => self.restart,
         };
         match restart {
             Restart::Permanent => true,
             Restart::Transient => status != ExitStatus::Code(0),
             Restart::Never => false,
         }
+    }
+
+    /// Whether a worker that was killed for hanging, or for never being ready, gets a successor. However it ended
+    /// then, that is no end of its own.
+    pub fn restarts_faulty(&self) -> bool {
+        self.restart != Restart::Never
     }
 
     /// All that is wrong with these settings; empty if they may be used.

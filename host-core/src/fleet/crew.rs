@@ -99,6 +99,8 @@ pub(crate) struct Crew {
     replacing: BTreeMap<Slot, Slot>,
     /// Who has asked to be replaced, the first first.
     served_enough: VecDeque<WorkerId>,
+    /// A worker has died, or has left a connection waiting: one that it was woken for, and nobody else.
+    unheard: bool,
     /// The moment of the next look at the beats.
     look_at: Option<Instant>,
     /// A look was ordered at this moment, and what it found is not known yet.
@@ -133,6 +135,7 @@ impl Crew {
             stop: None,
             replacing: BTreeMap::new(),
             served_enough: VecDeque::new(),
+            unheard: false,
             look_at: None,
             looking: None,
             pauses: Pauses::default(),
@@ -218,6 +221,7 @@ impl Crew {
                     self.upkeep(means);
                 }
             }
+            FromWorker::LeftWaiting => self.unheard = true,
             // What it asked for stands in its slot; a look makes it known.
             FromWorker::Extended => self.look(means),
         }
@@ -231,7 +235,7 @@ impl Crew {
         }
         known.phase = Phase::Ready { since: now };
         known.held = false;
-        let (born, replaces, leaves) = (known.born, known.replaces, known.leaving.is_some());
+        let (born, leaves) = (known.born, known.leaving.is_some());
         means.timers.clear(Timer::Boot(worker));
         self.tell(means, FleetNotice::Ready { worker, after: now.since(born) });
         self.first_round.remove(&worker.slot);
@@ -245,9 +249,6 @@ impl Crew {
         }
         self.look_at_newcomer(means);
         debug_assert_eq!(id, worker.fleet, "a fact of another fleet");
-        if let Some(old) = replaces {
-            self.replaced(means, old);
-        }
         self.upkeep(means);
     }
 
@@ -275,13 +276,19 @@ impl Crew {
         match timer {
             Timer::Look(_) => self.look_is_due(means),
             Timer::Boot(worker) => {
-                if self.worker(worker).is_some_and(|known| known.leaving.is_none()) {
-                    self.condemn(means, worker, Intent::NotReady, Timer::Boot(worker));
+                if let Some(known) = self.worker(worker).filter(|known| known.leaving.is_none()) {
+                    let boot_at = known.born + means.config.boot_timeout;
+                    if !self.postpone(means, timer, known.born, boot_at) {
+                        self.condemn(means, worker, Intent::NotReady, timer);
+                    }
                 }
             }
             Timer::Grace(worker) => {
                 if let Some(leaving) = self.worker(worker).and_then(|known| known.leaving) {
-                    self.kill(means, worker, leaving.intent);
+                    let end = leaving.grace.unwrap_or(means.now);
+                    if !self.postpone(means, timer, leaving.since, end) {
+                        self.kill(means, worker, leaving.intent);
+                    }
                 }
             }
             Timer::Stable(worker) => self.forgive(means, worker),
@@ -289,11 +296,26 @@ impl Crew {
                 self.end_rest(slot);
             }
             Timer::ForkAgain(_) => self.fork_again_at = None,
-            Timer::PollPeriod | Timer::Reconnect(_) | Timer::Wake(_) | Timer::AcceptRest(_) => {
+            Timer::PollPeriod
+            | Timer::Reconnect(_)
+            | Timer::Wake(_)
+            | Timer::AcceptRest(_)
+            | Timer::DrainEnd => {
                 debug_assert!(false, "a timer of services: {timer}");
             }
         }
         self.upkeep(means);
+    }
+
+    /// Leaves out of a budget what the host has missed of it: then its end was later, and is awaited. Whoever
+    /// boots or drains may have been frozen with the host (S4).
+    fn postpone(&self, means: &mut Means<'_>, timer: Timer, since: Instant, end: Instant) -> bool {
+        let end = end + self.pauses.missed_since(since);
+        let later = end > means.now;
+        if later {
+            means.timers.set(timer, end);
+        }
+        later
     }
 
     // What the operator and the application ask for.
@@ -371,6 +393,11 @@ impl Crew {
     /// Everybody whom the opening ordered is ready, or has failed once.
     pub(crate) fn is_settled(&self) -> bool {
         self.open && self.first_round.is_empty() || self.health == Health::GivenUp
+    }
+
+    /// Its restart budget was used up, and nobody is left.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.health == Health::GivenUp && self.is_empty()
     }
 
     pub(crate) const fn is_open(&self) -> bool {

@@ -106,16 +106,29 @@ impl Fleets {
 
     /// All that was known at this moment has been told: the timers whose moment has come.
     pub(crate) fn tick(&mut self, setting: &mut Setting<'_>) {
+        // Between a deadline and its tick the host has not run, for whatever reason.
+        if let Some(overdue) = self.timers.next().filter(|deadline| deadline.at < setting.now) {
+            for crew in &mut self.crews {
+                crew.paused(overdue.at, setting.now);
+            }
+        }
         while let Some(timer) = self.timers.pop_due(setting.now) {
             let fleet = match timer {
                 Timer::Look(fleet) | Timer::Respawn(fleet, _) | Timer::ForkAgain(fleet) => fleet,
                 Timer::Boot(worker) | Timer::Grace(worker) | Timer::Stable(worker) => worker.fleet,
-                Timer::PollPeriod | Timer::Reconnect(_) | Timer::Wake(_) | Timer::AcceptRest(_) => {
+                Timer::PollPeriod
+                | Timer::Reconnect(_)
+                | Timer::Wake(_)
+                | Timer::AcceptRest(_)
+                | Timer::DrainEnd => {
                     debug_assert!(false, "a timer of services: {timer}");
                     continue;
                 }
             };
             self.with(setting, fleet.index(), |crew, means| crew.timer(means, timer));
+        }
+        for index in 0..self.crews.len() {
+            self.with(setting, index, Crew::nudge);
         }
         self.proceed(setting);
     }
@@ -245,9 +258,14 @@ impl Fleets {
         }
     }
 
-    /// All have done what they were for.
+    /// All have done what they were for, or were given up.
     pub(crate) fn are_finished(&self) -> bool {
-        !self.crews.is_empty() && self.crews.iter().all(Crew::is_finished)
+        !self.crews.is_empty() && self.crews.iter().all(|crew| crew.is_finished() || crew.is_given_up())
+    }
+
+    /// A fleet that was given up, if there is one.
+    pub(crate) fn first_given_up(&self) -> Option<FleetId> {
+        self.crews.iter().position(Crew::is_given_up).map(|index| FleetId::new(index as u16))
     }
 
     /// The fleet whose restart budget is used up and that takes the host with it.

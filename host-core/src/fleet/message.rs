@@ -14,12 +14,15 @@ pub enum FromWorker {
     ServedEnough,
     /// It asked for more time for one long piece of work.
     Extended,
+    /// It was woken for a connection to a listener that it shares with others, and does not take it: somebody else
+    /// has to look.
+    LeftWaiting,
 }
 
 /// What a host tells a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FromHost {
-    /// Look whether a listener has connections: a sibling that was woken for one has died.
+    /// Look whether a listener has connections: a sibling that was woken for one has died or does not take it.
     Look,
 }
 
@@ -37,7 +40,7 @@ pub struct Garbled {
 pub const LENGTH_MAX: usize = 16;
 
 impl FromWorker {
-    const ALL: [Self; 3] = [Self::Ready, Self::ServedEnough, Self::Extended];
+    const ALL: [Self; 4] = [Self::Ready, Self::ServedEnough, Self::Extended, Self::LeftWaiting];
 
     /// The message as a packet.
     pub fn encode(self) -> Vec<u8> {
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_garbled() {
-        for packet in [&[][..], &[0], &[4], &[255], &[1, 1], &[0; 16]] {
+        for packet in [&[][..], &[0], &[5], &[255], &[1, 1], &[0; 16]] {
             let expected =
                 Garbled { first: packet.first().copied().unwrap_or(0), length: packet.len() as u32 };
             assert_eq!(FromWorker::decode(packet), Err(expected), "{packet:?}");

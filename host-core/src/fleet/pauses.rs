@@ -19,12 +19,16 @@ impl Pauses {
     /// Being late by less than this is the ordinary course of a busy machine.
     pub(crate) const TOLERANCE: Duration = Duration::from_millis(5);
 
-    /// The host did not run from `from` to `to`.
-    pub(crate) fn note(&mut self, from: Instant, to: Instant) {
-        // Two reports of one pause – an overdue deadline and the CONT that ended it – are one.
-        let from = self.spans.back().map_or(from, |(_, end)| from.max(*end));
+    /// The host did not run from `from` to `to`. Reports come in the order of their ends.
+    pub(crate) fn note(&mut self, mut from: Instant, mut to: Instant) {
         if from >= to {
             return;
+        }
+        // Two reports of one pause – an overdue deadline and the CONT that ended it – are one.
+        while let Some((before, end)) = self.spans.back().copied().filter(|(_, end)| *end >= from) {
+            from = from.min(before);
+            to = to.max(end);
+            self.spans.pop_back();
         }
         if self.spans.len() == SPANS_MAX {
             self.spans.pop_front();
@@ -66,11 +70,20 @@ mod tests {
 
     #[test]
     fn a_pause_that_is_reported_twice_counts_once() {
-        let mut pauses = Pauses::default();
-        pauses.note(at(10), at(20));
-        pauses.note(at(5), at(20));
-        pauses.note(at(15), at(22));
-        assert_eq!(pauses.missed_since(at(0)), Duration::from_nanos(12));
+        let rows: [(&str, &[(u64, u64)], u64); 7] = [
+            ("the same", &[(10, 20), (10, 20)], 10),
+            ("one that began before", &[(10, 20), (5, 20)], 15),
+            ("one that ended later", &[(10, 20), (15, 22)], 12),
+            ("one that is longer at both ends", &[(10, 20), (5, 22)], 17),
+            ("one that spans two", &[(10, 12), (14, 16), (11, 20)], 10),
+            ("one within another", &[(10, 20), (12, 20)], 10),
+            ("none at all", &[(10, 20), (30, 30), (31, 30)], 10),
+        ];
+        for (name, spans, missed) in rows {
+            let mut pauses = Pauses::default();
+            spans.iter().for_each(|(from, to)| pauses.note(at(*from), at(*to)));
+            assert_eq!(pauses.missed_since(at(0)), Duration::from_nanos(missed), "{name}");
+        }
     }
 
     #[test]

@@ -82,6 +82,10 @@ pub(crate) struct Leaving {
     pub(crate) intent: Intent,
     /// How hard.
     pub(crate) step: Step,
+    /// Since when.
+    pub(crate) since: Instant,
+    /// When it is killed if it has not ended, what the host misses left out; `None` for one that was killed.
+    pub(crate) grace: Option<Instant>,
 }
 
 /// The rungs of the ladder; nobody goes down it.
@@ -189,7 +193,8 @@ mod tests {
         assert_eq!((vitals.ready_since, vitals.beat.unwrap().at), (at(5), at(10)));
         assert_eq!((vitals.stopped_since, vitals.extended_until), (Some(at(12)), Some(at(90))));
         assert!(ready.is_ready());
-        let leaving = Some(Leaving { intent: Intent::Drain, step: Step::Quit });
+        let leaving =
+            Some(Leaving { intent: Intent::Drain, step: Step::Quit, since: at(20), grace: Some(at(30)) });
         assert!(Worker { leaving, ..ready.clone() }.vitals().is_none());
         let boots = Worker { phase: Phase::Booting, ..ready };
         assert!(boots.vitals().is_none() && !boots.is_ready());

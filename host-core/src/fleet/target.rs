@@ -34,14 +34,12 @@ impl Target {
         self.remembered = None;
     }
 
-    /// WINCH: nobody, and the number is remembered; once more: as many as before (PF-C33).
+    /// WINCH: nobody, and the number is remembered (PF-C11); where nobody is wanted: as many as before (PF-C33).
     pub(crate) fn toggle(&mut self) {
-        match self.remembered.take() {
-            Some(count) => self.count = count,
-            None => {
-                self.remembered = Some(self.count);
-                self.count = 0;
-            }
+        if self.count > 0 {
+            self.remembered = Some(core::mem::take(&mut self.count));
+        } else {
+            self.restore();
         }
     }
 
@@ -77,6 +75,9 @@ mod tests {
             ("pf_c33: WINCH and restore", &[Target::toggle, Target::restore], 2),
             ("after WINCH one counts from none", &[Target::toggle, Target::more], 1),
             ("and is forgotten by the restore", &[Target::toggle, Target::more, Target::restore], 2),
+            ("and who is there then is taken away", &[Target::toggle, Target::more, Target::toggle], 0),
+            ("and comes back", &[Target::toggle, Target::more, Target::toggle, Target::toggle], 1),
+            ("nobody, and WINCH", &[|t| t.set(0), Target::toggle], 0),
             ("restore without WINCH", &[Target::more, Target::restore], 3),
             ("a number that was set is not restored", &[Target::toggle, |t| t.set(1), Target::restore], 1),
         ];

@@ -44,12 +44,13 @@ impl Listener {
                 Ok((handle, _)) => {
                     self.socket.done.read.set(true);
                     self.socket.done.starved.set(false);
+                    self.socket.woken.set(false);
                     let Some(registry) = self.socket.registry.upgrade() else {
                         // The host is gone and this handle outlived it.
                         self.socket.sys.close(handle);
                         return Err(Errno::BADF);
                     };
-                    if let Some(work) = &self.socket.work {
+                    if let Some((work, _)) = &self.socket.work {
                         work.accepted();
                     }
                     let socket = registry.open(handle, self.socket.service, Interest::READ, false);
@@ -57,6 +58,7 @@ impl Listener {
                 }
                 Err(Errno::AGAIN) => {
                     self.socket.done.read.set(true);
+                    self.socket.woken.set(false);
                     return Ok(None);
                 }
                 Err(errno) if errno.is_shortage() => {

@@ -7,7 +7,7 @@ use crate::event::{Activity, Event};
 use crate::id::{ServiceId, SocketId};
 use crate::sys::{Handle, Interest, Readiness, Sys};
 use crate::time::Duration;
-use crate::worker::Link;
+use crate::worker::{Link, Waits};
 use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
@@ -64,8 +64,10 @@ pub(crate) struct Socket {
     open: Cell<bool>,
     /// The host keeps the descriptor when this handle goes: a named listener.
     lent: bool,
-    /// Of a worker's socket: whose time its waits take.
-    pub(crate) work: Option<Rc<Link>>,
+    /// Of a worker's socket: whose time its waits take, and how long.
+    pub(crate) work: Option<(Rc<Link>, Waits)>,
+    /// Of a shared listener: it was reported, and nobody has looked into its queue since.
+    pub(crate) woken: Cell<bool>,
     /// The last that was done with it was a write: what is waited for next begins a message.
     pub(crate) answered: Cell<bool>,
 }
@@ -76,10 +78,11 @@ impl Socket {
         sys: Rc<dyn Sys>,
         handle: Handle,
         patience: Duration,
-        work: Option<Rc<Link>>,
+        work: Option<(Rc<Link>, Waits)>,
     ) -> Rc<Self> {
         Rc::new(Self {
             work,
+            woken: Cell::new(false),
             answered: Cell::new(false),
             sys,
             handle,
@@ -114,6 +117,17 @@ impl Socket {
         self.lent && self.work.is_some()
     }
 
+    /// It is watched no longer: a connection that it was woken for is left to its siblings, unless they may not
+    /// take it either.
+    pub(crate) fn leave_waiting(&self) {
+        if self.woken.replace(false)
+            && !self.done.starved.get()
+            && let Some((work, _)) = &self.work
+        {
+            work.leave_waiting();
+        }
+    }
+
     /// Takes it out of the poller, then closes it: in this order, since a closed description that
     /// another process still holds would go on being reported.
     pub(crate) fn close(&self) {
@@ -124,6 +138,7 @@ impl Socket {
             // The only failure is that it is not registered, which is what we want.
             let _ = self.sys.poll_delete(self.handle);
         }
+        self.leave_waiting();
         if !self.lent {
             self.sys.close(self.handle);
         }
@@ -190,7 +205,8 @@ impl Registry {
             watched: Cell::new(false),
             open: Cell::new(true),
             lent,
-            work: self.work.clone(),
+            work: self.work.clone().map(|work| (work, Waits::ToTheEnd)),
+            woken: Cell::new(false),
             answered: Cell::new(false),
         });
         seat.socket = Some(Rc::clone(&socket));

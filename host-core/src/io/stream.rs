@@ -4,6 +4,7 @@ use crate::id::SocketId;
 use crate::io::registry::Socket;
 use crate::sys::{Errno, Interest, ShutdownHow, Sys};
 use crate::time::Duration;
+use crate::worker::{AtQuit, Waits};
 use alloc::rc::Rc;
 use core::fmt;
 use core::net::SocketAddr;
@@ -103,9 +104,10 @@ impl Stream {
 
     /// Reads at least one byte, or the end (0), waiting for it.
     ///
-    /// A worker that waits so counts as alive. When it is asked to quit, a wait between two messages – the
-    /// last that was done with the stream was a write – ends at once, and one within a message goes on
-    /// for the fleet's `quit_patience`.
+    /// A worker that waits so counts as alive. When it is asked to quit, a wait between two messages of a
+    /// connection that [`Worker::accept`](crate::Worker::accept) gave – the last that was done with the stream was
+    /// a write – ends at once, and one within a message goes on for the fleet's `quit_patience`. Connections
+    /// that the worker made itself, and those of a service that it hosts, are waited for as ever.
     ///
     /// # Errors
     /// As [`try_read`](Self::try_read); [`Errno::TIMEDOUT`] if nothing came in time; [`Errno::CANCELED`] if
@@ -135,9 +137,14 @@ impl Stream {
     fn wait(&self, interest: Interest) -> Result<(), Errno> {
         let sys = &self.socket.sys;
         let deadline = sys.now() + self.socket.patience;
-        if let Some(work) = &self.socket.work {
+        if let Some((work, waits)) = &self.socket.work {
             let within_message = interest.writable || !self.socket.answered.get();
-            return work.wait(self.socket.handle, interest, deadline, within_message);
+            let at_quit = match waits {
+                Waits::ToTheEnd => AtQuit::GoOn,
+                Waits::UntilQuit if within_message => AtQuit::BePatient,
+                Waits::UntilQuit => AtQuit::End,
+            };
+            return work.wait(self.socket.handle, interest, deadline, at_quit);
         }
         loop {
             match sys.wait(self.socket.handle, interest, Some(deadline)) {

@@ -462,11 +462,13 @@ impl Turns {
         }
     }
 
-    /// Whether others may have become ready while `service` was served time and again.
+    /// Whether others – services, or workers – may have something to tell while `service` was served time
+    /// and again.
     fn must_look(&mut self, config: &HostConfig, service: ServiceId) -> bool {
         let looks = self.looks;
         // More than a burst: the second service may have been added in its midst.
-        self.roster.len() > 1 && self.roster.member(service).served_since(looks) >= config.burst
+        let is_alone = self.roster.len() == 1 && config.fleets.is_empty();
+        !is_alone && self.roster.member(service).served_since(looks) >= config.burst
     }
 
     /// Whether the turn ends without a wait: something is due already, or the period is zero.
@@ -565,6 +567,7 @@ impl Turns {
                     }
                 }
                 Timer::Wake(service) => self.wakes.push_back(service),
+                Timer::DrainEnd => self.cut_drain_short(orders),
                 Timer::AcceptRest(id) => {
                     if let Some(socket) = self.sockets.find(id) {
                         socket.resting = false;

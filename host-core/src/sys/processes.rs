@@ -32,6 +32,8 @@ pub enum ExitStatus {
         /// Whether it left a core.
         core: bool,
     },
+    /// Nobody knows: somebody else in this process has reaped it.
+    Unknown,
 }
 
 impl ExitStatus {
@@ -41,11 +43,12 @@ impl ExitStatus {
     }
 }
 
-/// `exit status 70`, `signal KILL`, `signal ABRT, core dumped`.
+/// `exit status 70`, `signal KILL`, `signal ABRT, core dumped`, `unknown status`.
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Unknown => f.write_str("unknown status: somebody else reaped it"),
             Self::Signal { number, core } => {
                 match Signal::from_number(u32::from(number)) {
                     Some(signal) => write!(f, "signal {signal}")?,
@@ -163,7 +166,7 @@ pub trait Processes {
     /// its number free; the handle is still to be closed.
     ///
     /// # Errors
-    /// [`Errno::CHILD`] if it was reaped before.
+    /// [`Errno::CHILD`] if it was reaped before, by this call or by somebody else.
     fn reap(&self, child: Handle, wait: bool) -> Result<Option<ExitStatus>, Errno>;
 
     /// Sends a child a signal (pidfd_send_signal(2)). Succeeds for one that has ended and was not reaped.

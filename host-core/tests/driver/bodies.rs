@@ -312,6 +312,50 @@ fn a_worker_that_changes_its_listener_watches_only_the_new_one() {
 }
 
 #[test]
+fn a_connection_that_a_worker_was_woken_for_and_does_not_take_is_left_to_its_siblings() {
+    let record = work(
+        plain,
+        |sys| sys.report([Report::QuitAnd(QUIT, LISTENER)]),
+        |worker| worker.accept("web").map(|client| assert!(client.is_none())),
+    );
+    assert_eq!(
+        lines(&record, &["accept", "say"]),
+        ["say h5 [1] Ok(1)", "accept h2 Err(EAGAIN)", "say h5 [4] Ok(1)"]
+    );
+    // Somebody else was quicker, or it took one: nobody waits.
+    for answer in [Err(Errno::AGAIN), Ok(0)] {
+        let record = work(
+            plain,
+            |sys| {
+                sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]);
+                sys.answer("accept", [Err(Errno::AGAIN), answer]);
+            },
+            |worker| {
+                while worker.accept("web")?.is_some() {}
+                Ok(())
+            },
+        );
+        assert_eq!(lines(&record, &["say"]), ["say h5 [1] Ok(1)"], "{answer:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_turns_to_another_listener_leaves_what_it_was_woken_for() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.report([Report::Ready(vec![LISTENER])]);
+            sys.answer("accept", [Err(Errno::AGAIN), Err(Errno::BADF), Ok(0)]);
+        },
+        |worker| {
+            assert!(worker.accept("web").is_err());
+            worker.accept("jobs").map(drop)
+        },
+    );
+    assert_eq!(lines(&record, &["say"]), ["say h5 [1] Ok(1)", "say h5 [4] Ok(1)"]);
+}
+
+#[test]
 fn a_worker_that_is_told_to_look_looks_and_one_whose_host_is_gone_is_not_wanted() {
     let record = work(
         plain,
@@ -571,10 +615,11 @@ fn a_worker_connects_as_a_client_with_the_patience_of_its_fleet() {
         lines(&record, &["connect", "wait", "close"]),
         [
             "connect h101",
-            "wait_or_quit h101 w 80",
+            // That it is asked to quit does not end this.
+            "wait_for h101 w 80",
             "close h101",
             "connect h102",
-            "wait_or_quit h102 w 80",
+            "wait_for h102 w 80",
             "close h102",
         ]
     );
@@ -691,6 +736,102 @@ fn a_host_in_a_worker_that_is_told_to_look_registers_its_listeners_anew() {
         looked[begin..begin + 4],
         ["read h5 Ok([1])", "read h5 Err(EAGAIN)", "poll_delete h2", "poll_add_shared h2"]
     );
+}
+
+#[test]
+fn a_host_in_a_worker_that_closes_a_listener_it_was_woken_for_leaves_that_to_others() {
+    // Each: whether it accepts before, and what it says to its host.
+    for (accepts, said) in
+        [(false, vec!["say h5 [1] Ok(1)", "say h5 [4] Ok(1)"]), (true, vec!["say h5 [1] Ok(1)"])]
+    {
+        let (record, _) = host_in_worker(
+            |sys| sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]),
+            move |sys| {
+                let service = Hooks::new(sys, "a").takes("web").receive(move |held, _, _| {
+                    if accepts {
+                        assert!(held.listeners[0].accept()?.is_none());
+                    }
+                    held.listeners.clear();
+                    Ok(())
+                });
+                App::new("inside").seed(1).service(service.hosted())
+            },
+        );
+        assert_eq!(lines(&record, &["say"]), said);
+    }
+}
+
+#[test]
+fn a_listener_that_rests_since_descriptors_are_short_is_left_to_nobody() {
+    let (record, _) = host_in_worker(
+        |sys| {
+            sys.answer("accept", [Err(Errno::MFILE)]);
+            sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]);
+        },
+        |sys| {
+            let service = Hooks::new(sys, "a").takes("web").receive(|held, _, _| {
+                assert!(held.listeners[0].accept()?.is_none());
+                Ok(())
+            });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    assert!(lines(&record, &["poll_delete h2"]).len() == 1, "it rests: {record:?}");
+    assert_eq!(lines(&record, &["say"]), ["say h5 [1] Ok(1)"]);
+}
+
+#[test]
+fn a_service_in_a_worker_waits_for_its_connections_as_ever_after_a_quit() {
+    let (record, _) = host_in_worker(
+        |sys| {
+            sys.answer("read", [Err(Errno::AGAIN), Ok(1)]);
+            sys.report([Report::Quit(QUIT)]);
+        },
+        |sys| {
+            let service = Hooks::new(sys, "a").talks().drain(|held, _| {
+                assert_eq!(held.streams[0].read_waiting(&mut [0])?, 1);
+                Ok(Drained::Yes)
+            });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    let waits = lines(&record, &["wait_for", "wait_or_quit"]);
+    assert_eq!(waits, ["wait_for h101 w 5000", "wait_for h101 r 5000"]);
+}
+
+#[test]
+fn a_callback_in_a_worker_may_ask_for_time_until_it_has_come_back() {
+    let (record, _) = host_in_worker(
+        |sys| sys.report([Report::Quit(QUIT)]),
+        |sys| {
+            let service = Hooks::new(sys, "a").connect(|_, cx| {
+                cx.extend(2_000 * MS);
+                Ok(Connected::Yes)
+            });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["a: connect", "a: prepare", "extend", "say"])[..5],
+        ["a: connect", "extend until 2000", "say h5 [3] Ok(1)", "extend until 0", "a: prepare",]
+    );
+}
+
+#[test]
+fn a_drain_in_a_worker_has_the_time_that_its_fleet_gives_unless_it_says_otherwise() {
+    for (own, words) in [(None, "wait 700"), (Some(300 * MS), "wait 300")] {
+        let sys = Fake::new();
+        let child = sys.bears(QUIT);
+        child.report([Report::Quit(QUIT), Report::Nothing]);
+        let inside = Rc::clone(&child);
+        let app = move |_: &Worker| {
+            let holds = Hooks::new(&inside, "a").talks().drain(|_, _| Ok(Drained::NotYet));
+            let app = App::new("inside").seed(1).service(holds.hosted());
+            if let Some(own) = own { app.drain_timeout(own) } else { app }
+        };
+        host(|fleet| fleet.drain_timeout(700 * MS).host(app), &sys);
+        assert_eq!(lines(&child.record(), &["wait "]), ["wait 5000", words]);
+    }
 }
 
 #[test]

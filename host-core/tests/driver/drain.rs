@@ -4,8 +4,10 @@ use crate::fake::*;
 use host_core::app::App;
 use host_core::driver::{Until, run};
 use host_core::sys::Errno;
+use host_core::time::Duration;
 use host_core::{Connected, Drained};
 
+const MS: Duration = Duration::from_millis(1);
 const QUIT: usize = 3;
 const TERM: usize = 15;
 
@@ -109,6 +111,26 @@ fn a_stop_signal_ends_a_drain_and_the_second_one_ends_it_at_once() {
         assert_eq!(sys.lines(&["a: drain"]).len(), 1, "{signals:?}");
         assert_eq!(sys.lines(&["a: stop"]).len(), usize::from(ends_well), "{signals:?}");
     }
+}
+
+#[test]
+fn l4_a_drain_that_takes_longer_than_its_timeout_is_cut_short() {
+    let sys = Fake::new();
+    sys.answer("signal_read", [Ok(QUIT)]);
+    sys.report([Report::Ready(vec![1]), Report::Nothing, Report::Nothing]);
+    let holds = Hooks::new(&sys, "a").talks().drain(|_, _| Ok(Drained::NotYet));
+    let app = app().drain_timeout(7_000 * MS).service(holds.hosted());
+    run(app, sys.clone(), Until::Stopped).unwrap();
+    assert_eq!(
+        sys.lines(&["wait ", "a: stop", "tell the dr"]),
+        [
+            "wait 5000",
+            "wait 5000",
+            "wait 2000",
+            "tell the drain takes too long: 1 services that have not finished are stopped",
+            "a: stop",
+        ]
+    );
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub(crate) enum Report {
     Fails(Errno),
     /// This worker is asked to quit, and its handle for that is ready.
     Quit(u64),
+    /// As [`Quit`](Self::Quit), and another handle is ready as well.
+    QuitAnd(u64, u64),
 }
 
 /// The system.
@@ -380,6 +382,10 @@ impl Sys for Fake {
             Report::Quit(handle) => {
                 self.quit();
                 events.push(event(handle, READABLE));
+            }
+            Report::QuitAnd(handle, other) => {
+                self.quit();
+                events.extend([handle, other].map(|handle| event(handle, READABLE)));
             }
         }
         Ok(())

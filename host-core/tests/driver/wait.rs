@@ -13,7 +13,18 @@ fn a_wait_interrupted_by_a_signal_handler_is_harmless() {
     let sys = Fake::new();
     sys.report([Report::Fails(Errno::INTR)]);
     run(App::new("test").seed(1), sys.clone(), Until::Turns(1)).unwrap();
-    assert_eq!(sys.lines(&["wait"]), ["wait 5000", "wait 5000"], "the turn goes on");
+    assert_eq!(sys.lines(&["wait"]), ["wait 5000", "wait 0", "wait 5000"], "the turn goes on");
+}
+
+#[test]
+fn what_came_while_a_wait_was_interrupted_is_told_before_a_deadline_that_has_passed() {
+    let sys = Fake::new();
+    sys.witnesses.set(true);
+    sys.report([Report::Fails(Errno::INTR), Report::Ready(vec![1])]);
+    let app = App::new("test").seed(1).listen("web", "127.0.0.1:80");
+    run(app.service(Hooks::new(&sys, "a").takes("web").hosted()), sys.clone(), Until::Turns(1)).unwrap();
+    let told = sys.lines(&["fact: 0 Ready", "fact: 0 Tick"]);
+    assert!(told[0].starts_with("fact: 0 Ready"), "{told:?}");
 }
 
 #[test]

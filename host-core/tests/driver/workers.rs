@@ -214,12 +214,27 @@ fn a_handle_that_is_readable_too_early_is_no_death() {
 }
 
 #[test]
-fn s14_a_child_that_somebody_else_has_reaped_ends_the_host_and_all_others() {
+fn s14_a_child_that_somebody_else_has_reaped_is_gone_and_replaced() {
     let sys = Fake::new();
     sys.report([Report::Ready(vec![PROCESS])]);
-    sys.ends([Err(Errno::CHILD), Err(Errno::CHILD)]);
+    sys.ends([Err(Errno::CHILD)]);
+    sys.answer("signal_read", [Ok(15)]);
+    sys.report([Report::Ready(vec![SIGNALS]), Report::Ready(vec![7])]);
+    sys.ends([ended(0)]);
+    run(app(fleet().restart(Restart::Permanent)), sys.clone(), Until::Stopped).unwrap();
+    let died = told(&sys, "unknown status: somebody else reaped it");
+    assert_eq!(died.len(), 1, "{:?}", sys.lines(&["tell"]));
+    assert_eq!(sys.lines(&["fork"]).len(), 2, "it is replaced");
+    assert_eq!(sys.registered(), [0; 0]);
+}
+
+#[test]
+fn a_child_that_cannot_be_waited_for_ends_the_host_and_all_others() {
+    let sys = Fake::new();
+    sys.report([Report::Ready(vec![PROCESS])]);
+    sys.ends([Err(Errno::BADF), Err(Errno::CHILD)]);
     let result = run(app(fleet().workers(2)), sys.clone(), Until::Stopped);
-    assert!(matches!(result, Err(RunError::System { call: "waitid", errno: Errno::CHILD })), "{result:?}");
+    assert!(matches!(result, Err(RunError::System { call: "waitid", errno: Errno::BADF })), "{result:?}");
     assert_eq!(
         sys.lines(&["reap", "signal h"]),
         ["reap h4", "signal h4 KILL", "reap h4 waiting", "signal h7 KILL", "reap h7 waiting"]

@@ -314,6 +314,36 @@ fn a_fleet_that_is_given_up_may_take_the_host_with_it() {
 }
 
 #[test]
+fn a_host_whose_only_fleet_was_given_up_serves_nobody_and_ends() {
+    let stops = || {
+        with(1, |fleet| {
+            fleet.restart_budget = budget(1, 1_000 * MS);
+            fleet.on_exhausted = OnExhausted::StopFleet;
+        })
+    };
+    let mut rig = Rig::up(stops());
+    rig.play([
+        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
+        (born("a0.2"), ""),
+        (exits("a0.2", 1), "died a0.2 1 unasked, given up a"),
+        (tick(), "stopping, end on signal, stopped, finish FleetGivenUp a"),
+    ]);
+    // A service of its own goes on.
+    let mut rig = Rig::fresh(stops());
+    rig.play([
+        (added(), ""),
+        (start(), "connect s0, spawn a0.1"),
+        (all([returns(Connect), returns(Prepare)]), "prepare s0"),
+        (born("a0.1"), ""),
+        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
+        (born("a0.2"), ""),
+        (exits("a0.2", 1), "died a0.2 1 unasked, given up a"),
+        (tick(), ""),
+    ]);
+    assert!(!rig.host.is_ended());
+}
+
+#[test]
 fn l4_a_stop_ends_within_its_bound_though_nobody_obeys() {
     for (sent, bound) in [(Signal::Quit, 500 * MS), (Signal::Term, 50 * MS)] {
         let mut rig = Rig::up(workers(3));

@@ -1,9 +1,10 @@
 //! Who gets a successor: the exit policies, and fleets that have done what they were for.
 
 use crate::rig::*;
+use host_core::event::Event;
 use host_core::fleet::config::Restart;
 use host_core::service::kick::Callback::{Connect, Prepare, Receive};
-use host_core::sys::Signal;
+use host_core::sys::{ExitStatus, Signal};
 
 #[test]
 fn each_policy_gives_a_successor_to_whom_it_says() {
@@ -11,12 +12,12 @@ fn each_policy_gives_a_successor_to_whom_it_says() {
         (Restart::Permanent, exits("a0.1", 0), "died a0.1 0 unasked, spawn a0.2"),
         (Restart::Permanent, exits("a0.1", 9), "died a0.1 9 unasked, spawn a0.2"),
         (Restart::Permanent, dies("a0.1", Signal::Segv), "died a0.1 SEGV unasked, spawn a0.2"),
-        (Restart::Transient, exits("a0.1", 0), "died a0.1 0 unasked, retired a0, nudge a1.1"),
+        (Restart::Transient, exits("a0.1", 0), "died a0.1 0 unasked, retired a0"),
         (Restart::Transient, exits("a0.1", 9), "died a0.1 9 unasked, spawn a0.2"),
         (Restart::Transient, dies("a0.1", Signal::Segv), "died a0.1 SEGV unasked, spawn a0.2"),
-        (Restart::Never, exits("a0.1", 0), "died a0.1 0 unasked, retired a0, nudge a1.1"),
-        (Restart::Never, exits("a0.1", 9), "died a0.1 9 unasked, retired a0, nudge a1.1"),
-        (Restart::Never, dies("a0.1", Signal::Segv), "died a0.1 SEGV unasked, retired a0, nudge a1.1"),
+        (Restart::Never, exits("a0.1", 0), "died a0.1 0 unasked, retired a0"),
+        (Restart::Never, exits("a0.1", 9), "died a0.1 9 unasked, retired a0"),
+        (Restart::Never, dies("a0.1", Signal::Segv), "died a0.1 SEGV unasked, retired a0"),
     ];
     for (restart, row, words) in rows {
         let mut rig = Rig::up(with(2, |fleet| fleet.restart = restart));
@@ -33,7 +34,7 @@ fn an_exit_status_may_have_a_policy_of_its_own() {
         })
     };
     let rows = [
-        (exits("a0.1", 78), "died a0.1 78 unasked, retired a0, nudge a1.1"),
+        (exits("a0.1", 78), "died a0.1 78 unasked, retired a0"),
         (exits("a0.1", 0), "died a0.1 0 unasked, spawn a0.2"),
         (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
     ];
@@ -43,14 +44,34 @@ fn an_exit_status_may_have_a_policy_of_its_own() {
 }
 
 #[test]
-fn a_worker_that_hung_gets_a_successor_whatever_the_policy_says_of_its_status() {
-    let mut rig = Rig::up(with(1, |fleet| fleet.restart = Restart::Never));
-    rig.play([
-        (busy("a0.1"), ""),
-        (look(), "read a, late a0.1 100+, signal a0.1 KILL"),
-        (exits("a0.1", 0), "died a0.1 0 Hung killed, spawn a0.2"),
-    ]);
-    assert_eq!(rig.status().retired, []);
+fn a_worker_that_hung_gets_a_successor_by_the_policy_whatever_its_status() {
+    for (restart, words) in [
+        (Restart::Permanent, "died a0.1 0 Hung killed, spawn a0.2"),
+        (Restart::Transient, "died a0.1 0 Hung killed, spawn a0.2"),
+        (Restart::Never, "died a0.1 0 Hung killed, retired a0"),
+    ] {
+        let mut rig = Rig::up(with(2, |fleet| {
+            fleet.restart = restart;
+            fleet.restart_by_status = vec![(0, Restart::Never)];
+        }));
+        rig.play([
+            (busy("a0.1"), ""),
+            (look(), "read a, late a0.1 100+, signal a0.1 KILL"),
+            (exits("a0.1", 0), words),
+        ]);
+    }
+}
+
+#[test]
+fn one_that_somebody_else_has_reaped_is_replaced_unless_nobody_ever_is() {
+    let unknown = || Row::Fact(Event::WorkerExited { worker: w("a0.1"), status: ExitStatus::Unknown });
+    for (restart, words) in [
+        (Restart::Permanent, "died a0.1 unknown unasked, spawn a0.2"),
+        (Restart::Transient, "died a0.1 unknown unasked, spawn a0.2"),
+        (Restart::Never, "died a0.1 unknown unasked, retired a0"),
+    ] {
+        assert_eq!(Rig::up(with(2, |fleet| fleet.restart = restart)).tell(unknown()), words);
+    }
 }
 
 #[test]
@@ -67,7 +88,7 @@ fn who_was_asked_to_leave_leaves_its_slot_to_others() {
 fn a_host_of_nothing_but_retired_slots_has_done_its_work() {
     let mut rig = Rig::up(with(2, |fleet| fleet.restart = Restart::Transient));
     rig.play([
-        (exits("a1.1", 0), "died a1.1 0 unasked, retired a1, nudge a0.1"),
+        (exits("a1.1", 0), "died a1.1 0 unasked, retired a1"),
         (tick(), ""),
         (exits("a0.1", 3), "died a0.1 3 unasked, spawn a0.2"),
         (born("a0.2"), ""),
@@ -131,7 +152,7 @@ fn a_fleet_of_which_nobody_is_wanted_is_not_done() {
 fn a_retired_slot_stays_empty_while_others_come_and_go() {
     let mut rig = Rig::up(with(2, |fleet| fleet.restart_by_status = vec![(9, Restart::Never)]));
     rig.play([
-        (exits("a0.1", 9), "died a0.1 9 unasked, retired a0, nudge a1.1"),
+        (exits("a0.1", 9), "died a0.1 9 unasked, retired a0"),
         (signal(Signal::Ttin), "wanted a 3, spawn a2.1"),
         (born("a2.1"), ""),
         (exits("a1.1", 1), "died a1.1 1 unasked, spawn a1.2"),

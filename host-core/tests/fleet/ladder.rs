@@ -172,9 +172,9 @@ fn k9_s12_a_kill_that_lost_its_race_is_remembered_with_the_exit_that_won() {
 #[test]
 fn s22_whoever_exits_after_it_was_asked_has_not_crashed() {
     for (name, row, words) in [
-        ("well", exits("a0.1", 0), "died a0.1 0 Surplus, nudge a1.1"),
-        ("ill", exits("a0.1", 70), "died a0.1 70 Surplus, nudge a1.1"),
-        ("by a signal of somebody else", dies("a0.1", Signal::Segv), "died a0.1 SEGV Surplus, nudge a1.1"),
+        ("well", exits("a0.1", 0), "died a0.1 0 Surplus"),
+        ("ill", exits("a0.1", 70), "died a0.1 70 Surplus"),
+        ("by a signal of somebody else", dies("a0.1", Signal::Segv), "died a0.1 SEGV Surplus"),
     ] {
         let mut rig = Rig::up(with(2, |fleet| fleet.restart_budget = budget(1, 1_000 * MS)));
         rig.play([(resize("a", 1), "wanted a 1, signal a0.1 QUIT")]);
@@ -189,36 +189,12 @@ fn s22_whoever_exits_after_it_was_asked_has_not_crashed() {
 }
 
 #[test]
-fn the_siblings_of_a_worker_that_died_are_told_to_look_for_its_connections() {
-    let mut rig = Rig::up(workers(3));
-    rig.play([
-        // A successor that starts at once finds them itself.
-        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
-        (born("a0.2"), ""),
-        // One that was never ready has taken none.
-        (exits("a0.2", 1), "died a0.2 1 unasked, rest a0 x2"),
-        // Nobody starts for this one.
-        (resize("a", 1), "wanted a 1, signal a1.1 QUIT"),
-        (exits("a1.1", 0), "died a1.1 0 Surplus, nudge a2.1"),
-    ]);
-}
-
-#[test]
-fn whoever_leaves_is_not_told_to_look() {
-    let mut rig = Rig::up(workers(3));
-    rig.play([
-        (signal(Signal::Quit), "draining QUIT, signal a0.1 QUIT, signal a1.1 QUIT, signal a2.1 QUIT"),
-        (exits("a1.1", 0), "died a1.1 0 Drain"),
-    ]);
-}
-
-#[test]
 fn a_worker_that_is_condemned_goes_before_any_healthy_one_when_fewer_are_wanted() {
     let mut rig = Rig::up(soft(2));
     rig.play([
         (all([busy("a0.1"), look()]), "read a, late a0.1 100+, signal a0.1 ABRT"),
         (signal(Signal::Ttou), "wanted a 1"),
-        (dies("a0.1", Signal::Abrt), "died a0.1 ABRT Hung, nudge a1.1"),
+        (dies("a0.1", Signal::Abrt), "died a0.1 ABRT Hung"),
         (signal(Signal::Ttou), "wanted a 0, signal a1.1 QUIT"),
     ]);
     // And is replaced when more are wanted again.

@@ -10,6 +10,8 @@ mod exits;
 mod ladder;
 mod late;
 mod model;
+mod nudges;
+mod pauses;
 mod replacing;
 mod restart;
 mod rig;

@@ -3,8 +3,8 @@
 //! `a0.1` is fleet a, slot 0, incarnation 1. The words for orders: `spawn a0.1`, `signal a0.1 KILL`,
 //! `nudge a0.1`, `read a` (the beats), `news` (of children), `kill all`, `connect s0`, `finish Stopped`; for
 //! what people are told: `died a0.1 KILL Hung killed`, `rest a0 x2` (after two young deaths in a row),
-//! `late a0.1 150`. What repeats a fact or an order – created, ready, asked, killed – is left out unless a test
-//! asks for it.
+//! `late a0.1 150`. What repeats a fact or an order – created, ready, asked, killed – and who is nudged is left
+//! out unless a test asks for it.
 
 use crate::checker::Checker;
 use host_core::action::{Action, Ending};
@@ -45,6 +45,8 @@ pub(crate) enum Row {
     Late(Duration),
     /// Time jumps to the deadline, then a tick.
     Deadline,
+    /// Time passes with a tick at each deadline, and what fleet a's slots hold is read when it is asked for.
+    Through(Duration),
     /// A worker stores a sign of life of this age in its slot.
     Beat(WorkerId, Pace, Duration),
     /// A worker stores until when it may be silent, from now on, and how many requests it has served.
@@ -136,6 +138,20 @@ impl Rig {
             Row::Deadline => {
                 self.now = self.host.next_deadline().expect("a row jumps to a deadline that is set").at;
                 self.words(Event::Tick)
+            }
+            Row::Through(duration) => {
+                let end = self.now + duration;
+                let mut words = Vec::new();
+                while let Some(deadline) = self.host.next_deadline().filter(|deadline| deadline.at <= end) {
+                    self.now = deadline.at;
+                    let ticked = self.words(Event::Tick);
+                    let reads = ticked.contains("read a");
+                    words.push(ticked.replace("read a, ", "").replace("read a", ""));
+                    words.extend(reads.then(|| self.tell(Row::Beats(A))));
+                }
+                self.now = end;
+                words.push(self.words(Event::Tick));
+                words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ")
             }
             Row::Beat(worker, pace, age) => {
                 self.slots.entry(worker).or_default().beat = Some(Beat { at: self.now - age, pace });
@@ -302,6 +318,11 @@ pub(crate) fn enough(worker: &str) -> Row {
     said(worker, Ok(FromWorker::ServedEnough))
 }
 
+/// It does not take a connection that it was woken for.
+pub(crate) fn left_waiting(worker: &str) -> Row {
+    said(worker, Ok(FromWorker::LeftWaiting))
+}
+
 /// It asks for so much time, from now on.
 pub(crate) fn extends(worker: &str, duration: Duration) -> Row {
     all([Row::Publish(w(worker), Some(duration), 0), said(worker, Ok(FromWorker::Extended))])
@@ -451,6 +472,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
     Some(match action {
         Action::Spawn { worker } => format!("spawn {}", name(*worker)),
         Action::SignalWorker { worker, signal } => format!("signal {} {signal}", name(*worker)),
+        Action::Nudge { .. } if !is_loud => return None,
         Action::Nudge { worker } => format!("nudge {}", name(*worker)),
         Action::ReadBeats { fleet } => format!("read {}", letter(*fleet)),
         Action::ReadChildNews { reap_strangers: true } => "news and strangers".into(),
@@ -480,6 +502,7 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         Notice::Stopping { signal: None } => "stopping".into(),
         Notice::Draining { signal: Some(signal) } => format!("draining {signal}"),
         Notice::Draining { signal: None } => "draining".into(),
+        Notice::DrainCutShort { services } => format!("cut short {services}"),
         Notice::SignalIgnored { signal } => format!("ignored {signal}"),
         Notice::StrangerReaped { pid } => format!("stranger {pid}"),
         Notice::Stopped => "stopped".into(),
@@ -557,6 +580,7 @@ fn died(death: &Death) -> String {
     let status = match death.status {
         ExitStatus::Code(code) => code.to_string(),
         ExitStatus::Signal { .. } => death.status.to_string().replace("signal ", ""),
+        ExitStatus::Unknown => "unknown".into(),
     };
     let intent = death.intent.map_or_else(|| "unasked".into(), |intent| format!("{intent:?}"));
     let killed = if death.killed { " killed" } else { "" };
@@ -572,7 +596,7 @@ fn timer(timer: Timer) -> String {
         Timer::Respawn(fleet, slot) => format!("respawn {}{slot}", letter(fleet)),
         Timer::ForkAgain(fleet) => format!("fork {}", letter(fleet)),
         Timer::PollPeriod => "period".into(),
-        Timer::Reconnect(_) | Timer::Wake(_) | Timer::AcceptRest(_) => format!("{timer}"),
+        Timer::Reconnect(_) | Timer::Wake(_) | Timer::AcceptRest(_) | Timer::DrainEnd => format!("{timer}"),
     }
 }
 

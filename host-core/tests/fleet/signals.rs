@@ -19,7 +19,7 @@ fn pf_c10_ttou_asks_the_oldest_worker_to_quit_and_only_that() {
         (all([born("a0.2"), waits("a0.2"), ready("a0.2")]), ""),
         (signal(Signal::Ttou), "wanted a 1, signal a1.1 QUIT"),
         (tick(), ""),
-        (exits("a1.1", 0), "died a1.1 0 Surplus, nudge a0.2"),
+        (exits("a1.1", 0), "died a1.1 0 Surplus"),
         (tick(), ""),
     ]);
 }

@@ -76,7 +76,7 @@ fn whoever_fails_once_keeps_no_other_fleet_from_starting() {
     let mut rig = Rig::started(two());
     rig.play([
         (all([born("a0.1"), born("a1.1"), waits("a0.1"), ready("a0.1")]), ""),
-        (after(1_000 * MS), "read a, signal a1.1 KILL"),
+        (Row::Through(1_000 * MS), "signal a1.1 KILL"),
         (killed("a1.1"), "died a1.1 KILL NotReady killed, spawn a1.2, spawn b0.1"),
     ]);
 }

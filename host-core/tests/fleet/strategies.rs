@@ -102,7 +102,7 @@ fn a_worker_that_was_asked_or_has_done_its_work_brings_nobody_down() {
     let mut rig = Rig::up(fleets(Strategy::OneForAll, [2, 1]));
     rig.play([
         (signal(Signal::Ttou), "wanted a 1, signal a0.1 QUIT"),
-        (exits("a0.1", 1), "died a0.1 1 Surplus, nudge a1.1"),
+        (exits("a0.1", 1), "died a0.1 1 Surplus"),
         (tick(), ""),
     ]);
     // Whoever gets no successor needs no others to start anew with.
@@ -110,7 +110,7 @@ fn a_worker_that_was_asked_or_has_done_its_work_brings_nobody_down() {
     config.fleets[0].restart = Restart::Transient;
     let mut rig = Rig::up(config);
     rig.play([
-        (exits("a0.1", 0), "died a0.1 0 unasked, retired a0, nudge a1.1"),
+        (exits("a0.1", 0), "died a0.1 0 unasked, retired a0"),
         (exits("a1.1", 1), "died a1.1 1 unasked, spawn a1.2, signal b0.1 QUIT"),
     ]);
 }

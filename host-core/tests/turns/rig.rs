@@ -315,6 +315,7 @@ fn told(notice: &Notice) -> String {
         Notice::Stopping { signal: None } => "stopping".into(),
         Notice::Draining { signal: Some(signal) } => format!("draining {signal}"),
         Notice::Draining { signal: None } => "draining".into(),
+        Notice::DrainCutShort { services } => format!("cut short {services}"),
         Notice::SignalIgnored { signal } => format!("ignored {signal}"),
         Notice::Stopped => "stopped".into(),
         Notice::StrangerReaped { .. } | Notice::Fleet(_) => {
@@ -332,6 +333,7 @@ fn timer(timer: Timer) -> String {
         Timer::Reconnect(service) => format!("reconnect {}", letter(service)),
         Timer::Wake(service) => format!("wake {}", letter(service)),
         Timer::AcceptRest(socket) => format!("rest {}", seat(socket)),
+        Timer::DrainEnd => "end of drain".into(),
         Timer::Look(_)
         | Timer::Boot(_)
         | Timer::Grace(_)

@@ -13,6 +13,11 @@ const OPERATOR: [Signal; 5] = [Signal::Ttin, Signal::Ttou, Signal::Hup, Signal::
 const BURST_MAX: u32 = 6;
 
 impl Kernel {
+    /// Whether a signal that nobody sees interrupts the call that `me` makes.
+    pub(crate) fn is_interrupted(&mut self, me: Index) -> bool {
+        self.laid.interrupt && self.choices.choose(Stream::Call, me, 8) == 7
+    }
+
     /// A planned fault begins or ends.
     pub(crate) fn strike(&mut self, index: usize, begins: bool) {
         let Some(fault) = self.plan.faults.get(index).copied() else { return };

@@ -63,6 +63,7 @@ impl Kernel {
             ExitStatus::Signal { number, core } => {
                 self.record(index, Kind::Killed, u64::from(number), u64::from(core));
             }
+            ExitStatus::Unknown => unreachable!("a process ends by itself or by a signal"),
         }
         self.wait_no_longer(index);
         self.drop_poller(index);

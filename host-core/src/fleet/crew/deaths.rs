@@ -11,7 +11,6 @@ use crate::id::{Slot, WorkerId};
 use crate::sys::ExitStatus;
 use crate::time::Duration;
 use crate::timers::Timer;
-use alloc::vec::Vec;
 
 impl Crew {
     /// A worker was reaped.
@@ -31,8 +30,10 @@ impl Crew {
         if self.stop.is_some() && self.is_empty() {
             self.tell(means, FleetNotice::Empty);
         }
+        // If it was woken for a connection and died before it accepted, that is left in the queue, and nobody else
+        // is woken for it.
+        self.unheard |= known.is_ready();
         self.upkeep(means);
-        self.nudge(means, &known, unasked);
     }
 
     /// Takes the worker out of all that counts it, and keeps its death.
@@ -73,7 +74,11 @@ impl Crew {
     /// A worker has died that nobody had asked to leave: when its slot is filled again.
     fn refill(&mut self, means: &mut Means<'_>, known: &Worker, death: &Death, stable: bool) {
         let slot = death.worker.slot;
-        if death.intent.is_none() && !means.config.restarts(death.status) {
+        let restarts = match death.intent {
+            None => means.config.restarts(death.status),
+            Some(_) => means.config.restarts_faulty(),
+        };
+        if !restarts {
             self.seats[slot.index()].state = State::Retired;
             self.counts.retired += 1;
             self.tell(means, FleetNotice::Retired { slot });
@@ -156,17 +161,14 @@ impl Crew {
         }
     }
 
-    /// A worker that was woken for a connection and died before it accepted leaves it in the queue, and
-    /// nobody else is woken for it. A replacement that starts at once finds it; if none does, those who
-    /// are left are told to look.
-    fn nudge(&self, means: &mut Means<'_>, known: &Worker, unasked: bool) {
-        if !known.is_ready() || unasked && self.counts.forking > 0 {
+    /// Tells those who are left to look for connections that nobody was woken for: once for all that were told
+    /// of at this moment.
+    pub(crate) fn nudge(&mut self, means: &mut Means<'_>) {
+        if !core::mem::take(&mut self.unheard) {
             return;
         }
-        let ready: Vec<_> =
-            self.workers().filter(|(_, worker)| worker.is_ready()).map(|(worker, _)| worker).collect();
-        for worker in ready {
-            if self.worker(worker).is_some_and(|known| known.leaving.is_none()) {
+        for (worker, known) in self.workers() {
+            if known.is_ready() && known.leaving.is_none() {
                 means.orders.push_back(Action::Nudge { worker });
             }
         }

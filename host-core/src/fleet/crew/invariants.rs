@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn a_killed_worker_has_no_grace_and_a_look_that_is_out_is_one() {
         let (mut crew, mut timers) = crew();
-        taken(&mut crew, THIRD).leaving = Some(Leaving { intent: Intent::Surplus, step: Step::Kill });
+        let killed = Leaving { intent: Intent::Surplus, step: Step::Kill, since: LATER, grace: None };
+        taken(&mut crew, THIRD).leaving = Some(killed);
         assert!(crew.broken_invariant(&config(), &timers).is_some());
         timers.clear(Timer::Grace(WorkerId { slot: THIRD, ..W }));
         assert_eq!(crew.broken_invariant(&config(), &timers), None);

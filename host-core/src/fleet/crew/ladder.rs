@@ -14,7 +14,7 @@ impl Crew {
     /// It may finish what it has begun.
     pub(super) fn quit(&mut self, means: &mut Means<'_>, worker: WorkerId, intent: Intent) {
         let kill_at = means.now + means.config.drain_timeout;
-        if self.climb(means, worker, Leaving { intent, step: Step::Quit }, Some(kill_at)) {
+        if self.climb(means, worker, intent, Step::Quit, Some(kill_at)) {
             self.send(means, worker, Signal::Quit);
             self.tell(means, FleetNotice::Asked { worker, intent, signal: Signal::Quit });
         } else {
@@ -31,7 +31,7 @@ impl Crew {
         let kill_at = means.now + means.config.term_timeout;
         // A drain that would have ended sooner still does.
         let kill_at = means.timers.at(Timer::Grace(worker)).map_or(kill_at, |before| before.min(kill_at));
-        if self.climb(means, worker, Leaving { intent, step: Step::Term }, Some(kill_at)) {
+        if self.climb(means, worker, intent, Step::Term, Some(kill_at)) {
             self.send(means, worker, Signal::Term);
             self.tell(means, FleetNotice::Asked { worker, intent, signal: Signal::Term });
         } else {
@@ -40,15 +40,21 @@ impl Crew {
     }
 
     /// One that leaves evidence keeps nobody waiting for longer than those who are asked now.
-    fn hasten(&self, means: &mut Means<'_>, worker: WorkerId, kill_at: Instant) {
+    fn hasten(&mut self, means: &mut Means<'_>, worker: WorkerId, kill_at: Instant) {
         if means.timers.at(Timer::Grace(worker)).is_some_and(|before| before > kill_at) {
+            let since = means.now;
+            if let Some(Leaving { grace, since: asked, .. }) =
+                self.worker_mut(worker).and_then(|known| known.leaving.as_mut())
+            {
+                (*grace, *asked) = (Some(kill_at), since);
+            }
             means.timers.set(Timer::Grace(worker), kill_at);
         }
     }
 
     /// The kernel ends it; what it was asked before stays the reason.
     pub(super) fn kill(&mut self, means: &mut Means<'_>, worker: WorkerId, intent: Intent) {
-        if self.climb(means, worker, Leaving { intent, step: Step::Kill }, None) {
+        if self.climb(means, worker, intent, Step::Kill, None) {
             self.send(means, worker, Signal::Kill);
             self.tell(means, FleetNotice::Killed { worker, intent });
         }
@@ -74,7 +80,7 @@ impl Crew {
         match means.config.soft_signal {
             Some(soft) => {
                 let kill_at = means.now + soft.grace;
-                if self.climb(means, worker, Leaving { intent, step: Step::Soft }, Some(kill_at)) {
+                if self.climb(means, worker, intent, Step::Soft, Some(kill_at)) {
                     self.send(means, worker, soft.signal);
                     self.tell(means, FleetNotice::Softened { worker, signal: soft.signal });
                 }
@@ -99,9 +105,11 @@ impl Crew {
         &mut self,
         means: &mut Means<'_>,
         worker: WorkerId,
-        leaving: Leaving,
+        intent: Intent,
+        step: Step,
         kill_at: Option<Instant>,
     ) -> bool {
+        let leaving = Leaving { intent, step, since: means.now, grace: kill_at };
         let Some(known) = self.worker_mut(worker) else { return false };
         let (before, birth, ready) = (known.leaving, known.birth, known.is_ready());
         if before.is_some_and(|before| before.step >= leaving.step) {

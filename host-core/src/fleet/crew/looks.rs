@@ -10,6 +10,7 @@ use crate::fleet::death::Intent;
 use crate::fleet::judge::{Verdict, could_be_late_at, judge};
 use crate::fleet::notice::FleetNotice;
 use crate::fleet::pauses::Pauses;
+use crate::fleet::seat::Phase;
 use crate::id::WorkerId;
 use crate::sys::{Pid, SlotReading};
 use crate::time::{Duration, Instant};
@@ -31,11 +32,9 @@ impl Crew {
         self.look_before(means, late_at - ahead.unwrap_or_default());
     }
 
-    /// The moment of a look has come, perhaps some time ago: then the host has not run.
+    /// The moment of a look has come.
     pub(super) fn look_is_due(&mut self, means: &mut Means<'_>) {
-        if let Some(due) = self.look_at.take() {
-            self.paused(due, means.now);
-        }
+        self.look_at = None;
         self.look(means);
     }
 
@@ -88,7 +87,12 @@ impl Crew {
             let at = could_be_late_at(now, None, means.config);
             next = Some(next.map_or(at, |next| next.min(at)));
         }
-        self.pauses.forget_before(oldest);
+        let others = self.workers().filter_map(|(_, known)| match (known.leaving, known.phase) {
+            (Some(leaving), _) => Some(leaving.since),
+            (None, Phase::Booting) => Some(known.born),
+            (None, Phase::Ready { .. }) => None,
+        });
+        self.pauses.forget_before(others.min().map_or(oldest, |since| since.min(oldest)));
         self.look_at = next;
         match next {
             Some(at) => means.timers.set(Timer::Look(self.id), at),
@@ -142,14 +146,13 @@ impl Crew {
     pub(crate) fn stopped(&mut self, means: &mut Means<'_>, pid: Pid) {
         let Some(worker) = self.find(pid) else { return };
         let now = means.now;
-        if let Some(known) = self.worker_mut(worker)
-            && known.stopped_since.is_none()
-        {
-            known.stopped_since = Some(now);
+        let Some(known) = self.worker_mut(worker) else { return };
+        // A second stop without news of a continue between them: the kernel keeps the last of both only (waitid(2)).
+        if known.stopped_since.replace(now).is_none() {
             self.tell(means, FleetNotice::Stopped { worker });
-            let timeout = means.config.heartbeat_timeout;
-            self.look_before(means, now + timeout + Duration::from_nanos(1));
         }
+        let timeout = means.config.heartbeat_timeout;
+        self.look_before(means, now + timeout + Duration::from_nanos(1));
     }
 
     /// And of its end.

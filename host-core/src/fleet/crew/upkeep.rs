@@ -69,22 +69,30 @@ impl Crew {
         Some(slot)
     }
 
-    /// Orders replacements for those who have served enough, as far as the guard allows.
+    fn capacity(&self, means: &Means<'_>) -> Capacity {
+        Capacity {
+            wanted: self.wanted(),
+            ready: self.counts.ready,
+            surge: self.replacing.len() as u32,
+            surge_max: means.config.surge_max,
+            degraded: self.health == Health::Degraded || self.counts.spare > 0,
+        }
+    }
+
+    /// Lets those go whose replacement is ready, and orders replacements for those who have served enough, as
+    /// far as the guard allows.
     fn replace_in_advance(&mut self, means: &mut Means<'_>) {
+        while let Some(old) = self.replaced().filter(|_| self.capacity(means).may_go()) {
+            let worker = self.named(old);
+            self.quit(means, worker, Intent::ServedEnough);
+        }
         while let Some(old) = self.served_enough.front().copied() {
             let stays = self.worker(old).is_some_and(|known| known.leaving.is_none());
             if !stays || self.replacing.contains_key(&old.slot) {
                 self.served_enough.pop_front();
                 continue;
             }
-            let capacity = Capacity {
-                wanted: self.wanted(),
-                ready: self.counts.ready,
-                surge: self.replacing.len() as u32,
-                surge_max: means.config.surge_max,
-                degraded: self.health == Health::Degraded || self.counts.spare > 0,
-            };
-            if !capacity.may_replace() {
+            if !self.capacity(means).may_replace() {
                 return;
             }
             let Some(new) = self.spawn(means, Some(old.slot)) else { return };
@@ -93,12 +101,15 @@ impl Crew {
         }
     }
 
-    /// The replacement of the worker in `old` is ready: now that one may go.
-    pub(super) fn replaced(&mut self, means: &mut Means<'_>, old: Slot) {
-        if self.replacing.contains_key(&old) {
-            let worker = self.named(old);
-            self.quit(means, worker, Intent::ServedEnough);
-        }
+    /// The slot of one that is to be replaced and whose replacement is ready.
+    fn replaced(&self) -> Option<Slot> {
+        let is_ready = |new: &Slot| match &self.seats[new.index()].state {
+            State::Taken(known) => known.is_ready() && known.leaving.is_none(),
+            State::Vacant | State::Resting { .. } | State::Forking { .. } | State::Retired => false,
+        };
+        // One that is condemned goes anyway.
+        let stays = |old: Slot| self.worker(self.named(old)).is_some_and(|known| known.leaving.is_none());
+        self.replacing.iter().find(|(old, new)| stays(**old) && is_ready(new)).map(|(old, _)| *old)
     }
 
     /// The replacement of the worker in `old` will not come: it has to ask again.

@@ -76,7 +76,7 @@ impl Ledger {
             }
             Event::ChildStopped { pid } => {
                 if let Some(known) = self.of_pid(*pid) {
-                    known.stopped.get_or_insert(now);
+                    known.stopped = Some(now);
                 }
             }
             Event::ChildContinued { pid } => {

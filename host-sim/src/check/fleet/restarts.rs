@@ -162,7 +162,11 @@ impl RestartCheck {
             self.asked = Some(place);
             return None;
         }
-        if stable || death.intent.is_none() && !config.restarts(death.status) {
+        let restarts = match death.intent {
+            None => config.restarts(death.status),
+            Some(_) => config.restarts_faulty(),
+        };
+        if stable || !restarts {
             return None;
         }
         if ledger.stops > 0 {

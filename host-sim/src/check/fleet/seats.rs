@@ -47,9 +47,11 @@ impl SeatCheck {
             }
             Event::Signalled(Signal::Winch) => {
                 for wanted in &mut self.targets {
-                    *wanted = match wanted.remembered {
-                        Some(count) => Wanted { count, remembered: None },
-                        None => Wanted { count: 0, remembered: Some(wanted.count) },
+                    *wanted = match *wanted {
+                        Wanted { count: 0, remembered } => {
+                            Wanted { count: remembered.unwrap_or(0), remembered: None }
+                        }
+                        Wanted { count, .. } => Wanted { count: 0, remembered: Some(count) },
                     };
                 }
             }

@@ -1,0 +1,83 @@
+//! Time in which the host itself did not run is held against nobody, whatever budget it falls into (S4).
+
+use crate::rig::*;
+use host_core::sys::Signal;
+
+#[test]
+fn s4_a_cont_that_comes_behind_other_facts_of_its_wake_forgives_the_stop_all_the_same() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (look(), "read a"),
+        (all([busy("a0.1"), waits("a1.1")]), ""),
+        (after(50 * MS), ""),
+        (late(60 * MS), ""),
+        // The death is told first, at the same moment.
+        (killed("a1.1"), "died a1.1 KILL unasked, spawn a1.2"),
+        (signal(Signal::Cont), ""),
+        (tick(), "read a"),
+        (beats("a"), ""),
+    ]);
+}
+
+#[test]
+fn s4_who_was_frozen_with_its_host_has_its_boot_timeout_all_the_same() {
+    let mut rig = Rig::started(workers(1));
+    rig.play([
+        (born("a0.1"), ""),
+        (after(300 * MS), ""),
+        (late(5_000 * MS), ""),
+        // Whatever else was due, its deadline too.
+        (all([signal(Signal::Cont), tick()]), ""),
+        (next(), "boot a0.1 in 700"),
+        (after(699 * MS), ""),
+        (after(MS), "signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
+fn a_boot_timeout_that_comes_late_by_itself_is_over() {
+    let mut rig = Rig::started(workers(1));
+    rig.play([(born("a0.1"), ""), (after(1_300 * MS), "signal a0.1 KILL")]);
+}
+
+#[test]
+fn s4_who_drains_and_was_frozen_with_its_host_has_its_drain_timeout_all_the_same() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (after(10 * MS), ""),
+        (resize("a", 1), "wanted a 1, signal a0.1 QUIT"),
+        (Row::Through(400 * MS), ""),
+        (late(3_000 * MS), ""),
+        (all([signal(Signal::Cont), tick(), beats("a")]), "read a"),
+        (Row::Through(99 * MS), ""),
+        (Row::Through(MS), "signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
+fn s4_a_stop_that_was_made_harder_during_a_pause_has_the_rest_of_its_grace() {
+    let mut rig = Rig::up(workers(1));
+    rig.play([
+        (signal(Signal::Quit), "draining QUIT, signal a0.1 QUIT"),
+        (Row::Through(20 * MS), ""),
+        (signal(Signal::Term), "signal a0.1 TERM"),
+        (Row::Through(20 * MS), ""),
+        (late(1_000 * MS), ""),
+        (all([signal(Signal::Cont), tick(), beats("a")]), "read a"),
+        (next(), "grace a0.1 in 30"),
+        (at_deadline(), "signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
+fn a_second_stop_without_news_of_a_continue_is_judged_by_its_own_moment() {
+    let mut rig = Rig::up(workers(1));
+    rig.play([
+        (stopped("a0.1"), "stopped a0.1"),
+        (after(90 * MS), ""),
+        // It was continued in between; the kernel keeps the last news only.
+        (stopped("a0.1"), ""),
+        (Row::Through(100 * MS), ""),
+        (look(), "read a, late a0.1 100+, signal a0.1 KILL"),
+    ]);
+}
