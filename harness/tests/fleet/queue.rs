@@ -8,6 +8,10 @@ use host_core::{App, Connected, Context, Drained, Fleet, Listener, Ready, Result
 use std::io::Write as _;
 
 const SECOND: Duration = Duration::from_secs(1);
+const MICROSECOND: Duration = Duration::from_micros(1);
+
+/// Within so many microseconds clients come, and twice as long a signal may.
+const WINDOW: u32 = 200;
 
 /// How long a client may wait where somebody idles: the wake, the nudge, and what the simulated network takes.
 const AT_ONCE: Duration = Duration::from_millis(100);
@@ -46,69 +50,57 @@ impl Service for Greeter {
     }
 }
 
-fn nobody_waits(fleet: fn() -> Fleet) {
+/// Two clients come within a fraction of a millisecond, and in the same moment one of three idle workers gets
+/// `signal`; whichever of them was woken for whom, both are greeted at once.
+fn nobody_waits(signal: Signal, app: fn() -> App) {
     check!(|sim| {
         sim.unsteady();
-        sim.host(move || {
-            App::new("greet").listen("greet", "127.0.0.1:7000").poll_period_off().fleet(fleet())
-        });
-        sim.run_for(SECOND);
-        for _ in 0..3 {
-            // Within a second, one after the other: some of them in the moment in which a worker is asked to quit.
-            let clients = sim.clients("greet", 40, |c| {
-                let begin = c.now();
-                c.expect(b"hello")?;
-                let waited = c.now().since(begin);
+        sim.host(app);
+        for round in 0..20_u32 {
+            // All three are there again.
+            sim.run_for(4 * SECOND);
+            let begin = sim.now() + SECOND + SECOND / 2;
+            let clients = sim.clients("greet", 2, move |c| {
+                c.pause(begin.since(c.now()) + MICROSECOND * c.choose(WINDOW));
+                let came = c.now();
+                let greeted = c.expect(b"hello");
+                let waited = c.now().since(came);
                 assert!(waited <= AT_ONCE, "a client waited for {waited:?}, and two workers idle");
-                Ok(())
+                // One that a killed worker had accepted has lost it.
+                if signal == Signal::Kill { greeted.or(Ok(())) } else { greeted }
             });
-            for turn in 0..8 {
-                let who = sim.workers()[turn % 2].pid;
-                sim.run_for(SECOND / 10);
-                if turn == 3 {
-                    sim.signal_worker(who, Signal::Quit);
-                }
-            }
-            sim.run_for(5 * SECOND);
-            assert_eq!(clients.succeeded(), 40, "{:?}", clients.errors());
+            sim.run_for(begin.since(sim.now()) + MICROSECOND * (round * WINDOW / 10));
+            let workers = sim.workers();
+            sim.signal_worker(workers[round as usize % workers.len()].pid, signal);
+            sim.run_for(SECOND);
+            assert_eq!(clients.succeeded(), 2, "{:?}", clients.errors());
         }
     });
 }
 
+fn app(fleet: Fleet) -> App {
+    App::new("greet").listen("greet", "127.0.0.1:7000").poll_period_off().fleet(fleet)
+}
+
 #[test]
 fn a_worker_that_cleans_up_after_a_quit_takes_no_connection_with_it() {
-    nobody_waits(|| fleet().run(greet));
+    nobody_waits(Signal::Quit, || app(fleet().run(greet)));
 }
 
 #[test]
 fn a_hosted_service_that_cleans_up_after_a_quit_takes_no_connection_with_it() {
-    nobody_waits(|| fleet().host(|_| App::new("greeter").service(Greeter::default())));
+    nobody_waits(Signal::Quit, || {
+        app(fleet().host(|_| App::new("greeter").poll_period_off().service(Greeter::default())))
+    });
 }
 
 #[test]
 fn a_worker_that_is_killed_takes_no_connection_with_it_that_it_had_not_accepted() {
-    check!(|sim| {
-        sim.unsteady();
-        sim.host(|| {
+    nobody_waits(Signal::Kill, || {
+        app(fleet().run(|worker| {
             // Its successor takes its time to begin.
-            let boots = |worker: &mut Worker| {
-                worker.work(SECOND);
-                greet(worker)
-            };
-            App::new("greet").listen("greet", "127.0.0.1:7000").poll_period_off().fleet(fleet().run(boots))
-        });
-        sim.run_for(2 * SECOND);
-        let clients = sim.clients("greet", 40, |c| {
-            let begin = c.now();
-            let greeted = c.expect(b"hello");
-            let waited = c.now().since(begin);
-            assert!(waited <= AT_ONCE, "a client waited for {waited:?}, and two workers idle");
-            greeted.or(Ok(()))
-        });
-        sim.run_for(SECOND / 2);
-        let who = sim.workers()[0].pid;
-        sim.signal_worker(who, Signal::Kill);
-        sim.run_for(5 * SECOND);
-        assert_eq!(clients.succeeded(), 40, "{:?}", clients.errors());
+            worker.work(SECOND);
+            greet(worker)
+        }))
     });
 }
