@@ -32,6 +32,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         Notice::Started { .. } => say(&mut out, format_args!("{hints}")),
         Notice::Stopping { .. }
         | Notice::Draining { .. }
+        | Notice::DrainCutShort { .. }
         | Notice::ConnectFailed { .. }
         | Notice::AcceptPaused { .. } => {
             say(&mut err, format_args!("{record}\n"));

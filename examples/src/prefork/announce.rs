@@ -32,6 +32,7 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::AcceptPaused { .. }
             | Notice::Stopping { .. }
             | Notice::Draining { .. }
+            | Notice::DrainCutShort { .. }
             | Notice::SignalIgnored { .. }
             | Notice::StrangerReaped { .. }
             | Notice::BodyFailed { .. }

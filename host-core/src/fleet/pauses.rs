@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_pause_that_is_reported_twice_counts_once() {
-        let rows: [(&str, &[(u64, u64)], u64); 7] = [
+        type Row = (&'static str, &'static [(u64, u64)], u64);
+        let rows: [Row; 7] = [
             ("the same", &[(10, 20), (10, 20)], 10),
             ("one that began before", &[(10, 20), (5, 20)], 15),
             ("one that ended later", &[(10, 20), (15, 22)], 12),

@@ -114,7 +114,7 @@ fn a_host_with_services_goes_on_after_its_workers_are_done() {
     ]);
     assert!(!rig.host.is_ended());
     // Nor does a failure end it twice.
-    rig.tell(Row::Fact(host_core::event::Event::Ready {
+    rig.tell(Row::Fact(Event::Ready {
         socket: host_core::id::SocketId::new(0, 0),
         readiness: host_core::sys::Readiness { readable: true, writable: false, ended: false },
     }));
