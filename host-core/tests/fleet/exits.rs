@@ -158,8 +158,8 @@ fn a_retired_slot_stays_empty_while_others_come_and_go() {
         (exits("a1.1", 1), "died a1.1 1 unasked, spawn a1.2"),
         (born("a1.2"), ""),
         // Of three that are wanted one is retired.
-        (signal(Signal::Ttou), "wanted a 2, signal a2.1 QUIT"),
-        (signal(Signal::Ttou), "wanted a 1, signal a1.2 QUIT"),
+        (signal(Signal::Ttou), "wanted a 2, signal a1.2 QUIT"),
+        (signal(Signal::Ttou), "wanted a 1, signal a2.1 QUIT"),
         (signal(Signal::Ttou), "wanted a 0"),
         (signal(Signal::Ttin), "wanted a 1"),
         (signal(Signal::Ttin), "wanted a 2, spawn a3.1"),

@@ -55,8 +55,9 @@ fn winch_means_all_fleets_and_ttin_and_ttou_the_first() {
     let mut rig = Rig::up(fleets(Strategy::OneForOne, [1, 1]));
     rig.play([
         (signal(Signal::Ttin), "wanted a 2, spawn a1.1"),
-        (signal(Signal::Ttou), "wanted a 1, signal a0.1 QUIT"),
-        (signal(Signal::Winch), "wanted a 0, wanted b 0, signal b0.1 QUIT"),
+        // Who was ordered is asked when it is born.
+        (signal(Signal::Ttou), "wanted a 1"),
+        (signal(Signal::Winch), "wanted a 0, signal a0.1 QUIT, wanted b 0, signal b0.1 QUIT"),
         (born("a1.1"), "signal a1.1 QUIT"),
         (signal(Signal::Winch), "wanted a 1, spawn a2.1, wanted b 1, spawn b1.1"),
         (resize("b", 2), "wanted b 2, spawn b2.1"),
@@ -108,7 +109,7 @@ fn s16_whoever_drains_keeps_its_slot_until_it_is_reaped() {
         (signal(Signal::Winch), "wanted a 0, signal a0.1 QUIT, signal a1.1 QUIT"),
         (signal(Signal::Winch), "wanted a 2, spawn a2.1, spawn a3.1"),
         (all([born("a2.1"), born("a3.1")]), ""),
-        (signal(Signal::Winch), "wanted a 0, signal a2.1 QUIT, signal a3.1 QUIT"),
+        (signal(Signal::Winch), "wanted a 0, signal a3.1 QUIT, signal a2.1 QUIT"),
         // One slot is left, and one worker has to wait for another.
         (signal(Signal::Winch), "wanted a 2, spawn a4.1"),
         (born("a4.1"), ""),

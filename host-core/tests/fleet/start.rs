@@ -86,9 +86,9 @@ fn a_fleet_that_is_resized_while_it_opens_lets_the_next_one_start() {
     let mut rig = Rig::started(fleets(Strategy::OneForOne, [2, 1]));
     rig.play([
         (all([born("a0.1"), born("a1.1")]), ""),
-        (resize("a", 1), "wanted a 1, signal a0.1 QUIT"),
-        (ready("a1.1"), ""),
-        (exits("a0.1", 0), "died a0.1 0 Surplus, spawn b0.1"),
+        (resize("a", 1), "wanted a 1, signal a1.1 QUIT"),
+        (ready("a0.1"), ""),
+        (exits("a1.1", 0), "died a1.1 0 Surplus, spawn b0.1"),
     ]);
     // One that comes on top is not waited for.
     let mut rig = Rig::started(fleets(Strategy::OneForOne, [1, 1]));
@@ -172,14 +172,14 @@ fn the_status_tells_how_each_worker_is() {
         (all([waits("a1.1"), ready("a1.1"), served("a1.1", 8), stopped("a2.1")]), "stopped a2.1"),
         (after(100 * MS + NS), "read a"),
         (beats("a"), ""),
-        (resize("a", 2), "wanted a 2, signal a0.1 QUIT"),
+        (resize("a", 2), "wanted a 2, signal a2.1 QUIT"),
     ]);
     let status = rig.status();
     assert_eq!((&*status.name, status.wanted, status.health), ("a", 2, Health::Well));
     assert_eq!((status.ready(), status.outage), (1, false));
     let states: Vec<_> = status.workers.iter().map(|worker| worker.state).collect();
     let leaving = WorkerState::Leaving { intent: host_core::fleet::death::Intent::Surplus, killed: false };
-    assert_eq!(states, [leaving, WorkerState::Ready, WorkerState::Booting]);
+    assert_eq!(states, [WorkerState::Booting, WorkerState::Ready, leaving]);
     let one = status.workers[1];
     assert_eq!((one.worker, one.pid, one.born), (w("a1.1"), pid(w("a1.1")), host_core::time::Instant::ZERO));
     assert_eq!((one.requests, one.extended_until, one.stopped), (8, None, false));

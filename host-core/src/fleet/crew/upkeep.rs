@@ -12,11 +12,26 @@ use crate::timers::Timer;
 impl Crew {
     /// Brings the fleet in line with what is wanted. Changes nothing if it is.
     pub(super) fn upkeep(&mut self, means: &mut Means<'_>) {
-        // Whoever is condemned goes anyway, and before all others.
-        while self.counts.staying() > self.allowed() + self.counts.condemned && self.take_one_away(means) {}
+        while self.has_surplus() && self.take_one_away(means) {}
         while self.counts.staying() < self.allowed() && self.spawn(means, None).is_some() {}
         self.replace_in_advance(means);
         self.end_of_outage(means);
+    }
+
+    /// Whether somebody is to be taken away. Whoever is condemned goes anyway, and before all others; whoever is not
+    /// born yet is asked when it is, and takes nobody's place who can serve.
+    fn has_surplus(&self) -> bool {
+        let (staying, most) = (self.counts.staying(), self.allowed() + self.counts.condemned);
+        staying > most && staying > most + self.unborn()
+    }
+
+    /// Those that were ordered, beside the ones that replace others.
+    fn unborn(&self) -> u32 {
+        if self.counts.forking == 0 {
+            return 0;
+        }
+        let is_unborn = |seat: &&Seat| seat.state == State::Forking { replaces: None };
+        self.seats.iter().filter(is_unborn).count() as u32
     }
 
     /// How many may be there: those who are wanted, and those who come before others leave.
@@ -24,7 +39,8 @@ impl Crew {
         self.wanted() + self.replacing.len() as u32
     }
 
-    /// The surplus: first slots in which nobody sits yet, then the oldest worker (preforker 2.2, 7).
+    /// The surplus: first slots in which nobody sits yet, then the youngest worker that cannot serve yet, then the
+    /// oldest that can (preforker 2.2, 7). A replacement in advance stays: it takes the place of the old one.
     fn take_one_away(&mut self, means: &mut Means<'_>) -> bool {
         let resting = self.seats.iter().rposition(|seat| seat.state == State::Resting { spare: false });
         // A restart does not shorten the rest of one that cannot live (S17).
@@ -41,7 +57,14 @@ impl Crew {
             }
             return true;
         }
-        let Some((_, slot)) = self.by_age.first().copied() else { return false };
+        let cannot_serve = |slot: Slot| {
+            let known = self.worker(self.named(slot));
+            known.is_some_and(|known| !known.is_ready() && known.replaces.is_none())
+        };
+        let boots = (self.counts.booting > 0)
+            .then(|| self.by_age.iter().rev().find(|(_, slot)| cannot_serve(*slot)))
+            .flatten();
+        let Some((_, slot)) = boots.or_else(|| self.by_age.first()).copied() else { return false };
         let worker = self.named(slot);
         self.quit(means, worker, Intent::Surplus);
         true
