@@ -49,6 +49,8 @@ impl Handles {
         }
         let index = u32::try_from(self.seats.len()).expect("a process cannot hold 2^32 descriptors");
         self.seats.push(Seat { generation: 0, open });
+        // There is room for all of them to be free, so that a child allocates nothing as it lets go of them.
+        self.free.reserve(self.seats.len());
         name(index, 0)
     }
 
@@ -161,6 +163,16 @@ mod tests {
         let next = [handles.insert(fd()), handles.insert(fd())];
         assert!(next.iter().all(|name| ![young, names[0], names[1], names[2], names[3]].contains(name)));
         assert_eq!(handles.seats.len(), 4, "the seats that were left are used again");
+    }
+
+    #[test]
+    fn letting_go_of_all_of_them_allocates_nothing() {
+        let mut handles = Handles::default();
+        for _ in 0..100 {
+            let _ = handles.insert(fd());
+            let room = handles.free.capacity();
+            assert!(room >= handles.seats.len(), "{room} for {}", handles.seats.len());
+        }
     }
 
     fn fd() -> OwnedFd {

@@ -33,9 +33,12 @@ impl Poller {
         Ok(Self { epoll, buffer: RefCell::new(Vec::with_capacity(EVENTS_MAX)) })
     }
 
-    /// Lets go of the set without changing it: what a child does with its parent's, which both hold.
-    pub(crate) fn abandon(&self) {
-        drop(self.epoll.take());
+    /// That of a child, which lets go of its parent's set without changing it: both hold it. The buffer it takes
+    /// over, since its copy of the parent does not wait any more, and a large allocation touches many pages.
+    pub(crate) fn in_place_of(parent: &Self) -> Result<Self> {
+        drop(parent.epoll.take());
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        Ok(Self { epoll: RefCell::new(Some(epoll)), buffer: RefCell::new(parent.buffer.take()) })
     }
 
     /// Reports `open` under `key` from here on.

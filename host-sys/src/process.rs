@@ -193,6 +193,9 @@ fn threads() -> Answer<u32> {
 }
 
 fn alone() -> Result<(), ForkError> {
+    if raw::is_single_threaded() {
+        return Ok(());
+    }
     let patience = clock::now() + JOINED;
     loop {
         let count = threads().map_err(failed("stat of /proc/self/task"))?;

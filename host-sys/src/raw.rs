@@ -19,7 +19,9 @@ mod process;
 
 pub(crate) use arguments::overwrite_arguments;
 pub(crate) use memory::Shared;
-pub(crate) use process::{Stop, alarm_once, fork, next_ended, next_stop, ring, ring_at_quit};
+pub(crate) use process::{
+    Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop, ring, ring_at_quit,
+};
 
 use crate::{birth, kick};
 use host_core::sys::Signal;
@@ -118,12 +120,17 @@ fn leaving_errno(handle: impl FnOnce()) {
     unsafe { errno.write(before) };
 }
 
-/// Makes every signal do what the kernel does by itself.
-pub(crate) fn reset_dispositions() {
+/// Makes every signal do what the kernel does by itself, but for those in `others`, which the caller sets, and
+/// for KILL and STOP, which never do anything else.
+pub(crate) fn reset_dispositions(others: &[Signal]) {
     let action = Disposition::default_action().0;
+    let is_other = |signal| {
+        [libc::SIGKILL, libc::SIGSTOP].contains(&signal)
+            || others.iter().any(|other| number(*other) == signal)
+    };
     // Between the two ranges are those that the libc keeps for itself (signal(7), NPTL).
-    for number in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
-        // SAFETY: `action` is the default, which no signal lacks; KILL and STOP are refused, and have it.
+    for number in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()).filter(|number| !is_other(*number)) {
+        // SAFETY: `action` is the default, which no signal lacks.
         unsafe { libc::sigaction(number, &action, ptr::null_mut()) };
     }
 }

@@ -1,7 +1,7 @@
 //! The title of a process, as ps(1) and top(1) show it.
 
 use crate::raw;
-use std::ffi::CString;
+use std::ffi::CStr;
 
 /// The longest name of a thread that the kernel keeps (PR_SET_NAME: 16 bytes with the zero).
 const NAME_MAX: usize = 15;
@@ -10,8 +10,11 @@ const NAME_MAX: usize = 15;
 /// what there is room for, in the place of its arguments.
 pub(crate) fn set(title: &str) {
     let title = printable(title);
-    if let Ok(name) = CString::new(&title[..title.floor_char_boundary(NAME_MAX)]) {
-        let _ = rustix::thread::set_name(&name);
+    let mut name = [0; NAME_MAX + 1];
+    let length = title.floor_char_boundary(NAME_MAX);
+    name[..length].copy_from_slice(&title.as_bytes()[..length]);
+    if let Ok(name) = CStr::from_bytes_until_nul(&name) {
+        let _ = rustix::thread::set_name(name);
     }
     // Where it is not possible, the name says the most important.
     let _ = raw::overwrite_arguments(title.as_bytes());

@@ -308,6 +308,9 @@ fn be_worker(
     }
 }
 
+/// Apart, so that the stack of a worker that runs a loop of its own has no room for a driver: each page of it that
+/// is touched first costs a fault.
+#[inline(never)]
 fn run_in_worker(
     mut app: App,
     sys: Rc<dyn Sys>,

@@ -27,6 +27,15 @@ pub(crate) fn fork() -> Result<Option<u32>> {
     Ok(if pid == 0 { None } else { Some(pid.cast_unsigned()) })
 }
 
+/// Whether the kernel knows of no other thread of this process; unshare(2) refuses what threads share if there is
+/// one, and otherwise does nothing. One system call, where a look at /proc is a walk along a path.
+///
+/// False as well where a sandbox forbids the question.
+pub(crate) fn is_single_threaded() -> bool {
+    // SAFETY: it changes nothing: there is nobody to stop sharing with.
+    unsafe { libc::unshare(libc::CLONE_THREAD) == 0 }
+}
+
 /// A child was stopped or continued.
 pub(crate) enum Stop {
     Stopped(u32),
