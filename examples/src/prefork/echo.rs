@@ -1,4 +1,4 @@
-//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin` and `!crash` try the supervision.
+//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash` and `!exit N` try the supervision.
 
 use super::options::LISTENER;
 use super::{Options, hang};
@@ -11,12 +11,12 @@ const LINE_MAX: u64 = 64 * 1024;
 
 /// The application: the same for the real kernel and for a simulated one.
 pub fn app(options: &Options) -> App {
-    options.app("echo", |fleet| fleet.run(serve))
+    options.app("echo", |fleet| fleet.run(|worker| serve(worker, LISTENER)))
 }
 
-/// What each worker does.
-fn serve(worker: &mut Worker) -> Result {
-    while let Some(client) = worker.accept(LISTENER)? {
+/// What each worker does, with the clients of this listener.
+pub(crate) fn serve(worker: &mut Worker, listener: &str) -> Result {
+    while let Some(client) = worker.accept(listener)? {
         let (mut client, mut line) = (BufReader::new(client), Vec::new());
         // Until the client is gone or silent for too long, or would be waited for when the worker is to quit.
         while client.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
@@ -29,12 +29,20 @@ fn serve(worker: &mut Worker) -> Result {
     Ok(())
 }
 
+/// Of `!exit 7`.
+fn status(command: &[u8]) -> Option<u8> {
+    str::from_utf8(command.strip_prefix(b"!exit ")?).ok()?.parse().ok()
+}
+
 fn answer<'a>(worker: &Worker, line: &'a [u8]) -> Cow<'a, [u8]> {
     match line.trim_ascii() {
         b"!pid" => format!("{}\n", worker.pid()).into_bytes().into(),
         b"!hang" => hang::sleep_for_ever(worker),
         b"!spin" => hang::spin(worker),
         b"!crash" => std::process::abort(),
-        _ => line.into(),
+        command => match status(command) {
+            Some(status) => std::process::exit(status.into()),
+            None => line.into(),
+        },
     }
 }
