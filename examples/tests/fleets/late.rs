@@ -99,7 +99,9 @@ fn a_dependency_that_comes_back_in_time_saves_those_whose_kill_was_held_back() {
     let (mut client, saved) =
         stopped.pop().filter(|(_, worker)| worker.is_alive()).unwrap_or_else(|| stopped.remove(0));
     saved.signal(Signal::CONT);
-    three.notice("the outage is over");
+    let continued = told_at(&three.notice("was continued"));
+    let over = told_at(&three.notice("the outage is over"));
+    assert!(over - continued < 1000 * MS, "seen by chance, {:?} later", over - continued);
     client.send("back\n");
     assert_eq!(client.line(), "back");
     assert!(saved.is_alive());

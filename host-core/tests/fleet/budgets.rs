@@ -62,6 +62,17 @@ fn an_outage_ends_when_nobody_is_late_any_more() {
 }
 
 #[test]
+fn an_outage_ends_when_whoever_was_late_because_it_was_stopped_is_continued() {
+    let mut rig = Rig::up(half(2));
+    rig.play([
+        (all([stopped("a0.1"), stopped("a1.1")]), "stopped a0.1, stopped a1.1"),
+        (look(), "read a, late a0.1 100+, signal a0.1 KILL, late a1.1 100+, held a1.1 to 350+, outage a"),
+        // It waited then, and does not beat because it is continued: what it waits for has not come.
+        (all([continued("a1.1"), beats("a")]), "continued a1.1, read a, outage over a"),
+    ]);
+}
+
+#[test]
 fn an_outage_ends_with_the_death_of_whose_kill_was_held_back() {
     let mut rig = Rig::up(half(2));
     all_busy(&mut rig);

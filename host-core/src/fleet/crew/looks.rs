@@ -68,6 +68,8 @@ impl Crew {
             oldest = vitals.beat.map_or(vitals.ready_since, |beat| beat.at).min(oldest);
             let at = match judge(now, &vitals, means.config, &self.pauses) {
                 Verdict::Alive { late_at, silent_for } => {
+                    // One that was stopped while it waited does not beat because it is continued.
+                    self.release(worker);
                     let late_at = could_be_late_at(now, late_at, means.config);
                     let warn_at = self.warn(means, worker, late_at, silent_for);
                     // Who has asked for more time may end that early, and then hang.
@@ -135,6 +137,13 @@ impl Crew {
         }
     }
 
+    /// Its kill is held back no longer: it is not late any more.
+    fn release(&mut self, worker: WorkerId) {
+        if let Some(known) = self.worker_mut(worker) {
+            known.held = false;
+        }
+    }
+
     pub(super) fn end_of_outage(&mut self, means: &mut Means<'_>) {
         if self.outage && self.workers().all(|(_, known)| !known.held) {
             self.outage = false;
@@ -161,7 +170,12 @@ impl Crew {
         if let Some(known) = self.worker_mut(worker)
             && known.stopped_since.take().is_some()
         {
+            let held = known.held;
             self.tell(means, FleetNotice::Continued { worker });
+            if held {
+                // The next look may be as far away as the end of the kill budget's window.
+                self.look(means);
+            }
         }
     }
 }
