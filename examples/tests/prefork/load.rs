@@ -16,6 +16,74 @@ const CLIENTS: usize = 4;
 /// How old a worker must be before it is killed: the death of a younger one is held against its slot.
 const GROWN: Duration = Duration::from_millis(1100);
 
+/// For how many seconds workers are killed; without it only until a dozen are.
+const SECONDS: &str = "HOST_LOAD_SECONDS";
+/// How many, if nobody asks for more.
+const KILLS: usize = 12;
+
+/// How a server is talked to.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Http,
+    Lines,
+}
+
+impl Protocol {
+    fn server(self) -> Server {
+        match self {
+            Self::Http => Server::http(4, &[]),
+            Self::Lines => Server::echo(4, &[]),
+        }
+    }
+
+    /// Asks who serves this connection.
+    fn who(self, stream: &mut TcpStream) -> Result<u32> {
+        let answer = match self {
+            Self::Http => ask(stream, &get("/pid"), page)?,
+            Self::Lines => ask(stream, "!pid\n", line)?,
+        };
+        Ok(answer.trim().parse().unwrap())
+    }
+
+    /// Asks for something, whose answer is known.
+    fn something(self, stream: &mut TcpStream) -> Result<()> {
+        match self {
+            Self::Http => assert_eq!(ask(stream, &get("/"), page)?, "Hello, World!\n"),
+            Self::Lines => assert_eq!(ask(stream, "a line\n", line)?, "a line\n"),
+        }
+        Ok(())
+    }
+}
+
+/// A whole answer of the web server, without its head.
+fn page(bytes: &[u8]) -> Option<String> {
+    let reply = reply::parse(bytes).unwrap()?;
+    assert_eq!(reply.status, 200);
+    Some(String::from_utf8_lossy(bytes).split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+/// A whole line.
+fn line(bytes: &[u8]) -> Option<String> {
+    bytes.ends_with(b"\n").then(|| String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn ask(stream: &mut TcpStream, question: &str, whole: fn(&[u8]) -> Option<String>) -> Result<String> {
+    stream.write_all(question.as_bytes())?;
+    let mut bytes = Vec::new();
+    let mut portion = [0; 4096];
+    loop {
+        match stream.read(&mut portion) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => bytes.extend_from_slice(&portion[..count]),
+        }
+        if let Some(answer) = whole(&bytes) {
+            return Ok(answer);
+        }
+    }
+}
+
 /// What became of one connection.
 #[derive(Debug)]
 struct Outcome {
@@ -23,90 +91,97 @@ struct Outcome {
     answered: u32,
     /// The worker that held it, if it ever said.
     worker: Option<u32>,
-    failed: bool,
+    /// How it failed, if it did.
+    failed: Option<ErrorKind>,
 }
 
-/// Asks over one connection who serves it, then for pages, as often as may be.
-fn converse(address: SocketAddr, requests: u32) -> Outcome {
-    let mut outcome = Outcome { answered: 0, worker: None, failed: false };
-    let talk = |outcome: &mut Outcome| -> Result<()> {
-        let mut stream = TcpStream::connect_timeout(&address, BOUND)?;
-        stream.set_read_timeout(Some(BOUND))?;
-        let pid = ask(&mut stream, "/pid")?;
-        outcome.worker = pid.trim().parse().ok();
+/// Asks over one connection who serves it, then for more, as often as may be.
+fn converse(protocol: Protocol, address: SocketAddr, requests: u32) -> Outcome {
+    // Whoever is killed, somebody listens.
+    let mut stream = TcpStream::connect_timeout(&address, BOUND).unwrap();
+    stream.set_read_timeout(Some(BOUND)).unwrap();
+    let mut outcome = Outcome { answered: 0, worker: None, failed: None };
+    let mut talk = |outcome: &mut Outcome| -> Result<()> {
+        outcome.worker = Some(protocol.who(&mut stream)?);
         outcome.answered += 1;
         for _ in 1..requests {
-            assert_eq!(ask(&mut stream, "/")?, "Hello, World!\n");
+            protocol.something(&mut stream)?;
             outcome.answered += 1;
         }
         Ok(())
     };
-    outcome.failed = talk(&mut outcome).is_err();
+    outcome.failed = talk(&mut outcome).err().map(|error| error.kind());
     outcome
 }
 
-fn ask(stream: &mut TcpStream, path: &str) -> Result<String> {
-    stream.write_all(get(path).as_bytes())?;
-    let mut bytes = Vec::new();
-    let mut portion = [0; 4096];
-    loop {
-        if let Some(reply) = reply::parse(&bytes).unwrap() {
-            assert_eq!(reply.status, 200);
-            let answer = String::from_utf8_lossy(&bytes);
-            return Ok(answer.split_once("\r\n\r\n").unwrap().1.to_owned());
-        }
-        match stream.read(&mut portion) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => bytes.extend_from_slice(&portion[..count]),
-        }
-    }
-}
-
-#[test]
-fn while_workers_are_killed_at_random_only_the_connections_that_they_held_fail() {
-    let mut server = Server::http(4, &[]);
+/// Lets clients ask all the time while workers are killed at random.
+fn only_the_connections_of_the_killed_fail(protocol: Protocol) {
+    let mut server = protocol.server();
     let address = server.address;
     let over = AtomicBool::new(false);
     let (outcomes, killed) = thread::scope(|scope| {
         let client = || {
             let mut outcomes = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                outcomes.push(converse(address, 50));
+                outcomes.push(converse(protocol, address, 50));
             }
             outcomes
         };
         let clients = [(); CLIENTS].map(|()| scope.spawn(client));
-        let killed = kill_at_random(&mut server, 12);
+        let killed = kill_at_random(&mut server);
         over.store(true, Ordering::Relaxed);
         (clients.map(|client| client.join().unwrap()).into_iter().flatten().collect::<Vec<_>>(), killed)
     });
     let answered: u32 = outcomes.iter().map(|outcome| outcome.answered).sum();
-    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.failed).collect();
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.failed.is_some()).collect();
     println!(
-        "{answered} requests answered, {} workers killed, {} connections lost",
+        "{protocol:?}: {answered} requests answered over {} connections, {} workers killed, {} connections lost, {} of \
+        them before the first answer",
+        outcomes.len(),
         killed.len(),
-        failed.len()
+        failed.len(),
+        failed.iter().filter(|outcome| outcome.worker.is_none()).count(),
     );
     for outcome in &failed {
         assert!(
             outcome.worker.is_none_or(|worker| killed.contains(&worker)),
             "lost for nothing: {outcome:?}"
         );
+        let broken = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        assert!(outcome.failed.is_some_and(|error| broken.contains(&error)), "not by a death: {outcome:?}");
     }
     // One that was not answered even once was accepted by a worker that was killed before it could.
     assert!(failed.len() <= killed.len() * CLIENTS, "{failed:?}");
     assert!(answered > 1000, "there was a load: {answered}");
 }
 
+#[test]
+fn while_workers_are_killed_at_random_only_the_connections_that_they_held_fail() {
+    only_the_connections_of_the_killed_fail(Protocol::Http);
+}
+
+#[test]
+fn and_so_it_is_with_workers_that_block_in_a_loop() {
+    only_the_connections_of_the_killed_fail(Protocol::Lines);
+}
+
 /// Kills grown workers, one after the other, chosen at random: who was killed.
-fn kill_at_random(server: &mut Server, count: usize) -> BTreeSet<u32> {
+fn kill_at_random(server: &mut Server) -> BTreeSet<u32> {
+    let seconds = std::env::var(SECONDS).ok().map(|seconds| {
+        let seconds =
+            seconds.parse().unwrap_or_else(|_| panic!("{SECONDS}={seconds}: must be a number of seconds"));
+        Duration::from_secs(seconds)
+    });
+    let watch = Stopwatch::start();
+    let is_over = |killed: usize| match seconds {
+        Some(seconds) => watch.elapsed() >= seconds,
+        None => killed >= KILLS,
+    };
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut killed = BTreeSet::new();
     let mut births: BTreeMap<u32, Stopwatch> =
         server.workers().into_iter().map(|pid| (pid, Stopwatch::start())).collect();
-    while killed.len() < count {
+    while !is_over(killed.len()) {
         let grown: Vec<_> =
             births.iter().filter(|(_, birth)| birth.elapsed() > GROWN).map(|(pid, _)| *pid).collect();
         if grown.is_empty() {
