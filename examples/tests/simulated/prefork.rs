@@ -33,12 +33,12 @@ fn http_app() -> App {
 }
 
 /// All that can go wrong, but for an operator who takes the workers away and does not bring them back.
-fn faults() -> Faults {
+pub(crate) fn faults() -> Faults {
     Faults::all().without(Class::OperatorSignals)
 }
 
 /// Some lines, in pieces.
-fn talk(client: &mut Client) -> Result<(), ClientError> {
+pub(crate) fn talk(client: &mut Client) -> Result<(), ClientError> {
     for round in 0..3 {
         let line = format!("client {} line {round}\n", client.number());
         let (first, rest) = line.split_at(client.choose(line.len() as u32) as usize);
