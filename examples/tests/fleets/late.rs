@@ -91,8 +91,11 @@ fn a_dependency_that_comes_back_in_time_saves_those_whose_kill_was_held_back() {
     let mut stopped: Vec<_> = (0..2).map(|_| three.served("web")).collect();
     let [one, other] = &stopped[..] else { panic!("two") };
     assert_ne!(one.1.pid, other.1.pid);
-    // Whatever keeps a worker: here it is stopped, and the operator continues it.
-    stopped.iter().for_each(|(_, worker)| worker.signal(Signal::STOP));
+    // Whatever keeps a worker: here it is stopped while it waits, and the operator continues it.
+    for (_, worker) in &stopped {
+        worker.rests();
+        worker.signal(Signal::STOP);
+    }
     three.notice("outage");
     // The one that the budget allows.
     three.notice("ended with");
