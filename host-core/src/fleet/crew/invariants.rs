@@ -128,7 +128,7 @@ mod tests {
         };
         crew.resize(&mut means, |target| target.set(3));
         crew.open(&mut means);
-        for number in [2, 0, 1] {
+        for number in [1, 0, 2] {
             let worker = WorkerId { slot: Slot::new(number), ..W };
             crew.spawned(&mut means, worker, Pid(100 + u32::from(number)));
         }
