@@ -274,6 +274,12 @@ impl<'a> World<'a> {
             Action::Spawn { worker } => self.spawn(worker),
             Action::SignalWorker { worker, signal } => self.signal(worker, signal),
             Action::Nudge { .. } | Action::TellFleet { .. } => {}
+            Action::Mind { worker, lanes } => {
+                assert!(!lanes.is_empty(), "{worker} is told to mind nothing");
+                if self.bytes.one_in(8) {
+                    self.facts.push_back(Event::MindFailed { worker });
+                }
+            }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
             Action::ReadChildNews { reap_strangers } => {
                 if reap_strangers && self.bytes.one_in(8) {
@@ -461,7 +467,8 @@ impl<'a> World<'a> {
         let chosen = self.bytes.below(self.gone.len());
         let Some(worker) = self.gone.get(chosen).copied() else { return };
         let reading = SlotReading { requests: 3, ..SlotReading::default() };
-        self.facts.push_back(match self.bytes.below(7) {
+        self.facts.push_back(match self.bytes.below(8) {
+            6 => Event::MindFailed { worker },
             0 => Event::WorkerExited { worker, status: ExitStatus::Code(1) },
             1 => Event::WorkerSaid { worker, message: Ok(FromWorker::Ready) },
             2 => Event::Spawned { worker, pid: Pid(1) },
@@ -650,6 +657,7 @@ fn fleet(bytes: &mut Bytes<'_>) -> FleetConfig {
         restart: [Restart::Permanent, Restart::Permanent, Restart::Transient, Restart::Never][bytes.below(4)],
         restart_by_status: if is_set(5) { [(9, Restart::Never)].into() } else { Vec::new() },
         deaths_kept: 3,
+        spread: is_set(6),
         ..FleetConfig::new("")
     }
 }

@@ -1,5 +1,6 @@
 //! Orders: what the [`Host`](crate::host::Host) wants done.
 
+use crate::fleet::lanes::Lanes;
 use crate::fleet::notice::FleetNotice;
 use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::notice::Notice;
@@ -83,6 +84,14 @@ pub enum Action {
     Nudge {
         /// Whom.
         worker: WorkerId,
+    },
+    /// Tell a worker which lanes of its fleet's spread listeners it minds from here on; answers only if that
+    /// fails.
+    Mind {
+        /// Whom.
+        worker: WorkerId,
+        /// All that it minds.
+        lanes: Lanes,
     },
     /// Read the slots of all workers of a fleet; answers [`Event::Beats`](crate::event::Event::Beats).
     ReadBeats {

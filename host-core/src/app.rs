@@ -226,6 +226,47 @@ pub(crate) struct Listen {
     pub(crate) place: Option<Place>,
 }
 
+impl Listen {
+    pub(crate) fn new(name: impl Into<String>, address: impl ToString) -> Self {
+        let asked = address.to_string();
+        let place = match asked.strip_prefix("unix:") {
+            Some(path) => UnixPath::new(path).map(Place::Unix),
+            None => asked.parse().ok().map(Place::Ip),
+        };
+        Self { name: name.into(), asked, place }
+    }
+
+    /// What is wrong with it beside the names that are `taken` already.
+    fn mistakes<'a>(&self, spread: bool, mut taken: impl Iterator<Item = &'a Self>) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let field = if spread { "listen_spread" } else { "listen" };
+        mistakes.extend(name_mistake(field, &self.name));
+        if taken.any(|other| other.name == self.name) {
+            mistakes.push(Mistake {
+                field: field.into(),
+                found: format!("`{}` twice", self.name),
+                wanted: "each listener needs a name of its own".into(),
+            });
+        }
+        let wanted = match self.place {
+            Some(Place::Unix(_)) if spread => {
+                "must be an IP address and a port: the kernel spreads no connections of Unix sockets"
+            }
+            Some(_) => return mistakes,
+            None if spread => "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0",
+            None => {
+                "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0, or unix: and a path of at most 107 bytes"
+            }
+        };
+        mistakes.push(Mistake {
+            field: format!("{field} `{}`", self.name),
+            found: format!("`{}`", self.asked.escape_debug()),
+            wanted: wanted.into(),
+        });
+        mistakes
+    }
+}
+
 /// Where a listener is bound.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
@@ -259,14 +300,11 @@ impl App {
     /// `address` is an IP address and a port, where port 0 lets the kernel choose one; or `unix:` and the path
     /// of a Unix socket. A socket that an earlier host left behind at that path is replaced, unless
     /// somebody listens there.
+    ///
+    /// Workers share its one queue; [`Fleet::listen_spread`] gives each of them a queue of its own.
     #[must_use]
     pub fn listen(mut self, name: impl Into<String>, address: impl ToString) -> Self {
-        let asked = address.to_string();
-        let place = match asked.strip_prefix("unix:") {
-            Some(path) => UnixPath::new(path).map(Place::Unix),
-            None => asked.parse().ok().map(Place::Ip),
-        };
-        self.listens.push(Listen { name: name.into(), asked, place });
+        self.listens.push(Listen::new(name, address));
         self
     }
 
@@ -410,21 +448,7 @@ impl App {
             mistakes.push(Mistake { field: "backlog".into(), found: "0".into(), wanted });
         }
         for (index, listen) in self.listens.iter().enumerate() {
-            mistakes.extend(name_mistake("listen", &listen.name));
-            if self.listens[..index].iter().any(|other| other.name == listen.name) {
-                mistakes.push(Mistake {
-                    field: "listen".into(),
-                    found: format!("`{}` twice", listen.name),
-                    wanted: "each listener needs a name of its own".into(),
-                });
-            }
-            if listen.place.is_none() {
-                mistakes.push(Mistake {
-                    field: format!("listen `{}`", listen.name),
-                    found: format!("`{}`", listen.asked.escape_debug()),
-                    wanted: "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0, or unix: and a path of at most 107 bytes".into(),
-                });
-            }
+            mistakes.extend(listen.mistakes(false, self.listens[..index].iter()));
         }
         for (index, hosted) in self.services.iter().enumerate() {
             mistakes.extend(hosted.mistakes(self.services[..index].iter().map(|other| &*other.name)));
@@ -453,6 +477,11 @@ impl App {
                     found: "without a body".into(),
                     wanted: "needs one: Fleet::run(function) or Fleet::host(function)".into(),
                 });
+            }
+            for (place, listen) in fleet.listens.iter().enumerate() {
+                let others = self.fleets[..index].iter().flat_map(|other| &other.listens);
+                let taken = self.listens.iter().chain(others).chain(&fleet.listens[..place]);
+                mistakes.extend(listen.mistakes(true, taken));
             }
             mistakes.extend(fleet.config.mistakes());
         }
@@ -493,6 +522,14 @@ pub enum ListenerError {
         name: String,
         /// The names there are.
         known: Vec<String>,
+    },
+    /// It is spread over the workers of a fleet, and asked for by a service of the host.
+    #[error("listener `{name}` is spread over the workers of fleet `{fleet}`: only they can take it")]
+    Spread {
+        /// The name asked for.
+        name: String,
+        /// The fleet's.
+        fleet: String,
     },
     /// A service has it open.
     #[error("listener `{name}` is in use; drop it first")]

@@ -4,9 +4,11 @@
 //! [`Host`]; so this loop runs on the real kernel and on a simulated one alike.
 
 mod context;
+mod listeners;
 mod workers;
 
 pub use context::Context;
+pub(crate) use listeners::NamedListener;
 
 use crate::action::{Action, Ending, Why};
 use crate::app::{App, Connected, Drained, Listening, Notifier, Place, Service};
@@ -24,9 +26,8 @@ use crate::worker::Link;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use workers::Children;
 
 /// How long a host runs.
@@ -78,24 +79,6 @@ fn run_worker(
     listeners: &[NamedListener],
 ) -> Result<(), RunError> {
     Driver::start_in_worker(app, sys, link, listeners)?.run()
-}
-
-/// A named listener that the host keeps.
-#[derive(Clone, Debug)]
-pub(crate) struct NamedListener {
-    pub(crate) name: String,
-    pub(crate) handle: Handle,
-    pub(crate) place: Place,
-}
-
-impl NamedListener {
-    /// Where it is bound, if that is an internet address.
-    pub(crate) const fn address(&self) -> Option<SocketAddr> {
-        match self.place {
-            Place::Ip(address) => Some(address),
-            Place::Unix(_) => None,
-        }
-    }
 }
 
 /// What callbacks may reach through their [`Context`].
@@ -153,11 +136,12 @@ impl Driver {
             }
             Until::Stopped | Until::Turns(_) => None,
         };
-        let listeners = bind(&app, &*sys, &mut mistakes);
-        let fleets = core::mem::take(&mut app.fleets);
+        let mut listeners = listeners::bind(&app, &*sys, &mut mistakes);
+        let mut fleets = core::mem::take(&mut app.fleets);
+        listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
         let children = Children::prepare(fleets, &*sys, &mut mistakes);
         if !mistakes.is_empty() || children.is_err() {
-            close_listeners(&*sys, &listeners);
+            listeners::close(&*sys, &listeners);
             disarm_signals(&*sys, signals);
             children?;
             return Err(ConfigError { mistakes }.into());
@@ -182,7 +166,7 @@ impl Driver {
         // Its host gives it no longer than that.
         config.drain_timeout.get_or_insert(link.config.drain_timeout);
         let mut mistakes = app.mistakes();
-        let bound = bind(&app, &*sys, &mut mistakes);
+        let bound = listeners::bind(&app, &*sys, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(ConfigError { mistakes }.into());
         }
@@ -320,8 +304,7 @@ impl Driver {
                 if let Some(socket) = self.shared.registry.find(socket)
                     && socket.watched.replace(false)
                 {
-                    // It can only fail because it is not registered, which is what was ordered.
-                    let _ = self.shared.sys.poll_delete(socket.handle);
+                    socket.take_out();
                     socket.leave_waiting();
                 }
             }
@@ -351,6 +334,7 @@ impl Driver {
             Action::Spawn { worker } => self.spawn(worker),
             Action::SignalWorker { worker, signal } => self.signal_worker(worker, signal),
             Action::Nudge { worker } => self.nudge(worker),
+            Action::Mind { worker, lanes } => self.mind(worker, lanes),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),
@@ -413,6 +397,7 @@ impl Driver {
         if let Some(work) = &self.shared.work {
             // It was registered at the start, and is reported for ever.
             let _ = self.shared.sys.poll_delete(work.quit);
+            work.tell_leaving();
             self.shared.registry.tell(Event::Signalled(Signal::Quit));
         }
     }
@@ -420,14 +405,18 @@ impl Driver {
     /// In a worker: its host says something, or is gone.
     fn report_channel(&mut self) {
         let Some(work) = self.shared.work.clone() else { return };
-        if work.hear() {
-            for socket in self.shared.registry.shared() {
-                if socket.watched.get() {
-                    // Registering anew is what looks at the queue.
-                    let _ = self.shared.sys.poll_delete(socket.handle);
-                    socket.watched.set(false);
-                    self.watch(socket.id, Interest::READ);
-                }
+        let heard = work.hear();
+        for socket in self.shared.registry.shared() {
+            if !socket.watched.get() {
+                continue;
+            }
+            if heard.look {
+                // Registering anew is what looks at the queue.
+                socket.take_out();
+                socket.watched.set(false);
+            }
+            if heard.look || heard.minds && socket.is_spread() {
+                self.watch(socket.id, Interest::READ);
             }
         }
         if !work.is_wanted() {
@@ -453,17 +442,19 @@ impl Driver {
     fn watch(&self, id: SocketId, interest: Interest) {
         let Some(socket) = self.shared.registry.find(id) else { return };
         let sys = &self.shared.sys;
-        let answer = if socket.watched.get() {
+        let answer = if socket.is_spread() {
+            socket.watch_lanes(interest)
+        } else if socket.watched.get() {
             // It stays registered if this fails.
             sys.poll_modify(socket.handle, id.key(), interest)
         } else {
-            let answer = if socket.is_shared() && interest == Interest::READ {
+            if socket.is_shared() && interest == Interest::READ {
                 sys.poll_add_shared(socket.handle, id.key())
             } else {
                 sys.poll_add(socket.handle, id.key(), interest)
-            };
-            answer.inspect(|()| socket.watched.set(true))
+            }
         };
+        let answer = answer.inspect(|()| socket.watched.set(true));
         if let Err(errno) = answer {
             self.shared.registry.tell(Event::WatchFailed { socket: id, errno });
         }
@@ -608,7 +599,7 @@ impl Driver {
         }
         let sys = &self.shared.sys;
         disarm_signals(&**sys, self.signals);
-        close_listeners(&**sys, &self.shared.listeners);
+        listeners::close(&**sys, &self.shared.listeners);
         match ending {
             Ending::Stopped => Ok(()),
             Ending::StoppedAtOnce => Err(RunError::StoppedAtOnce),
@@ -625,39 +616,6 @@ impl Driver {
                 Err(RunError::Service(failure))
             }
         }
-    }
-}
-
-/// Binds every listener whose address can be read; what cannot be bound is a mistake like any other.
-fn bind(app: &App, sys: &dyn Sys, mistakes: &mut Vec<Mistake>) -> Vec<NamedListener> {
-    let mut bound = Vec::new();
-    for listen in &app.listens {
-        let backlog = app.backlog.max(1);
-        let answer = match listen.place {
-            None => continue,
-            Some(Place::Ip(address)) => sys.listen(address, backlog).and_then(|handle| {
-                let address = sys.local_address(handle).inspect_err(|_| sys.close(handle))?;
-                Ok((handle, Place::Ip(address)))
-            }),
-            Some(Place::Unix(path)) => {
-                sys.listen_unix(&path, backlog).map(|handle| (handle, Place::Unix(path)))
-            }
-        };
-        match answer {
-            Ok((handle, place)) => bound.push(NamedListener { name: listen.name.clone(), handle, place }),
-            Err(errno) => mistakes.push(Mistake {
-                field: format!("listen `{}`", listen.name),
-                found: listen.asked.clone(),
-                wanted: format!("cannot be bound: {errno}"),
-            }),
-        }
-    }
-    bound
-}
-
-fn close_listeners(sys: &dyn Sys, listeners: &[NamedListener]) {
-    for listener in listeners {
-        sys.close(listener.handle);
     }
 }
 

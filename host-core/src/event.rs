@@ -133,6 +133,11 @@ pub enum Event {
         /// What the system answered.
         errno: Errno,
     },
+    /// A worker could not be told which lanes to mind: its channel is full, or it is about to be reaped.
+    MindFailed {
+        /// Who.
+        worker: WorkerId,
+    },
     /// What the slots of a fleet's workers hold at this moment.
     Beats {
         /// The fleet.

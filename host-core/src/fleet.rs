@@ -3,7 +3,8 @@
 //! `fleets` routes to one `crew` a fleet and knows in which order they start and stop. A crew is the
 //! machine that the small ones serve: `target` says how many are wanted, `seat` who sits where, `judge`
 //! who is late, `backoff` and `intensity` when a dead one is replaced, `kill_budget` and `capacity` how
-//! many may be taken away, `pauses` what the host itself has missed, `death` why somebody died.
+//! many may be taken away, `pauses` what the host itself has missed, `death` why somebody died, `lanes` who
+//! accepts from which queue of a listener that is spread.
 
 pub mod backoff;
 pub mod beat;
@@ -15,6 +16,7 @@ pub(crate) mod fleets;
 pub(crate) mod intensity;
 pub(crate) mod judge;
 pub(crate) mod kill_budget;
+pub mod lanes;
 pub mod message;
 pub mod notice;
 pub(crate) mod pauses;

@@ -162,6 +162,9 @@ impl Host {
                     crew.signal_failed(means, worker, signal, errno);
                 });
             }
+            Event::MindFailed { worker } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, means| crew.mind_failed(means, worker));
+            }
             Event::Beats { fleet, readings } => {
                 fleets.tell(&mut setting, fleet, |crew, means| crew.beats(means, &readings));
             }

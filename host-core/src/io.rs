@@ -1,6 +1,7 @@
 //! Sockets as user code holds them: they close on drop, and know the loop that watches them.
 
 mod listener;
+pub(crate) mod queues;
 pub(crate) mod registry;
 mod stream;
 

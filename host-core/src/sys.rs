@@ -49,6 +49,15 @@ pub trait Sys: Processes {
     /// Whatever socket(2), bind(2) or listen(2) answer; nothing stays open then.
     fn listen(&self, address: SocketAddr, backlog: u32) -> Result<Handle, Errno>;
 
+    /// `count` TCP sockets bound to one `address` and listening, at least one: the kernel spreads connections
+    /// over them as they come, and closing the last holder of one resets what is queued there (socket(7),
+    /// SO_REUSEPORT). All or nothing. Another such group, or a socket of [`listen`](Self::listen), at the
+    /// same address is refused, as two of those refuse each other.
+    ///
+    /// # Errors
+    /// Whatever socket(2), setsockopt(2), bind(2) or listen(2) answer; nothing stays open then.
+    fn listen_spread(&self, address: SocketAddr, backlog: u32, count: u32) -> Result<Vec<Handle>, Errno>;
+
     /// A Unix stream socket bound to `path` and listening. A socket that was left behind there, and at which
     /// nobody listens, is replaced. Closing the handle in the process that bound it removes the path, if
     /// it is still that of this socket.

@@ -30,6 +30,8 @@ pub enum Timer {
     Respawn(FleetId, Slot),
     /// When to fork again after a fork failed.
     ForkAgain(FleetId),
+    /// When to tell workers their lanes again after that failed.
+    MindAgain(FleetId),
 }
 
 impl fmt::Display for Timer {
@@ -46,6 +48,7 @@ impl fmt::Display for Timer {
             Self::Stable(worker) => write!(f, "stability of {worker} of {}", worker.fleet),
             Self::Respawn(fleet, slot) => write!(f, "next worker in slot {slot} of {fleet}"),
             Self::ForkAgain(fleet) => write!(f, "next fork for {fleet}"),
+            Self::MindAgain(fleet) => write!(f, "next word about the lanes of {fleet}"),
         }
     }
 }
@@ -153,6 +156,7 @@ mod tests {
             (Timer::Stable(W), "stability of worker 3 (incarnation 2) of fleet 0"),
             (Timer::Respawn(F, Slot::new(3)), "next worker in slot 3 of fleet 0"),
             (Timer::ForkAgain(F), "next fork for fleet 0"),
+            (Timer::MindAgain(F), "next word about the lanes of fleet 0"),
         ];
         for (timer, words) in rows {
             assert_eq!(timer.to_string(), words);

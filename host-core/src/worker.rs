@@ -5,9 +5,11 @@ use crate::driver::NamedListener;
 use crate::error::Result;
 use crate::fleet::beat::Pace;
 use crate::fleet::config::FleetConfig;
+use crate::fleet::lanes::{Lane, Lanes};
 use crate::fleet::message::{FromHost, FromWorker, LENGTH_MAX};
 use crate::id::WorkerId;
 use crate::io::Stream;
+use crate::io::queues::Queues;
 use crate::io::registry::Socket;
 use crate::sys::{Errno, Handle, Interest, Pid, PollEvent, Sys};
 use crate::time::{Duration, Instant};
@@ -42,6 +44,8 @@ use core::net::SocketAddr;
 pub struct Worker {
     pub(crate) link: Rc<Link>,
     listeners: Rc<[NamedListener]>,
+    /// Of each of them.
+    queues: Vec<Queues>,
     /// Which listener is watched.
     watched: Option<usize>,
     /// It was reported, and nobody has looked into its queue since.
@@ -64,6 +68,18 @@ pub(crate) struct Link {
     enough_told: Cell<bool>,
     extended: Cell<bool>,
     host_gone: Cell<bool>,
+    /// Those that it minds, in a fleet whose listeners are spread.
+    lanes: Cell<Lanes>,
+    leaving_told: Cell<bool>,
+}
+
+/// What there was to hear.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Heard {
+    /// To look at the listeners.
+    pub(crate) look: bool,
+    /// To mind other lanes.
+    pub(crate) minds: bool,
 }
 
 /// What a worker's connection does when the worker is asked to quit.
@@ -99,7 +115,8 @@ const MESSAGES_MAX: u32 = 16;
 
 impl Worker {
     pub(crate) fn new(link: Rc<Link>, listeners: Rc<[NamedListener]>) -> Self {
-        Self { link, listeners, watched: None, woken: false, events: Vec::new() }
+        let queues = listeners.iter().map(|listener| Queues::new(Rc::clone(&listener.sockets))).collect();
+        Self { link, listeners, queues, watched: None, woken: false, events: Vec::new() }
     }
 
     /// Whether the host still wants this worker: false once it was asked to quit (QUIT, or a host that died
@@ -115,7 +132,9 @@ impl Worker {
     /// The next connection to the listener `name`, waiting for it. `None` when the worker is not wanted any more.
     ///
     /// A connection that was aborted before it could be accepted is passed over. While descriptors or memory
-    /// are short the worker rests for 100 ms at a time, and the connections stay in the queue for its siblings.
+    /// are short the worker rests for 100 ms at a time, and the connections stay in the queue for its siblings. Of a
+    /// listener that is spread over the fleet ([`Fleet::listen_spread`](crate::Fleet::listen_spread)) a worker takes
+    /// those in its own lane, and in lanes that nobody else minds.
     ///
     /// # Errors
     /// If there is no such listener; what accept4(2) answers beside the above.
@@ -124,8 +143,11 @@ impl Worker {
             let known = self.listeners.iter().map(|listener| listener.name.clone()).collect();
             return Err(ListenerError::Unknown { name: name.into(), known }.into());
         };
-        let listener = self.listeners[index].handle;
         loop {
+            if self.listeners[index].spread.is_some() {
+                // One whose lane is never empty does not wait, and must hear of another lane all the same.
+                self.link.hear();
+            }
             if !self.wanted() {
                 self.leave_waiting();
                 return Ok(None);
@@ -134,7 +156,7 @@ impl Worker {
                 self.leave_waiting();
             }
             let link = &self.link;
-            let answer = link.sys.accept(listener);
+            let answer = self.queues[index].accept(&*link.sys, self.listeners[index].lanes(link));
             self.woken &= answer.as_ref().is_err_and(|errno| *errno != Errno::AGAIN);
             match answer {
                 Ok((handle, _)) => {
@@ -163,7 +185,7 @@ impl Worker {
         self.woken = self.events.iter().any(|event| event.key == LISTENER);
         if self.events.iter().any(|event| event.key == CHANNEL) {
             // Whatever it says, the next step is to look at the listener.
-            let _ = link.hear();
+            link.hear();
         }
         Ok(())
     }
@@ -178,15 +200,15 @@ impl Worker {
     fn watch(&mut self, listener: usize) -> Result<(), Errno> {
         let sys = &self.link.sys;
         match self.watched {
-            Some(watched) if watched == listener => return Ok(()),
-            Some(watched) => sys.poll_delete(self.listeners[watched].handle)?,
+            Some(watched) if watched == listener => {}
+            Some(watched) => self.queues[watched].unwatch(&**sys),
             None => {
                 sys.poll_add(self.link.quit, QUIT, Interest::READ)?;
                 sys.poll_add(self.link.channel, CHANNEL, Interest::READ)?;
             }
         }
         self.watched = None;
-        sys.poll_add_shared(self.listeners[listener].handle, LISTENER)?;
+        self.queues[listener].watch(&**sys, self.listeners[listener].lanes(&self.link), LISTENER)?;
         self.watched = Some(listener);
         Ok(())
     }
@@ -279,6 +301,10 @@ impl Link {
         channel: Handle,
     ) -> Result<Rc<Self>, Errno> {
         let quit = sys.quit_handle()?;
+        let lanes = match config.lanes() {
+            0 => Lanes::NONE,
+            count => Lanes::only(Lane::of_slot(id.slot, count)),
+        };
         let requests_max = config.requests_max.map(|requests| {
             let most = requests.saturating_mul(u64::from(config.requests_jitter_percent)) / 100;
             requests.saturating_add(crate::random::Random::new(sys.random()).below(most.saturating_add(1)))
@@ -296,6 +322,8 @@ impl Link {
             enough_told: Cell::new(false),
             extended: Cell::new(false),
             host_gone: Cell::new(false),
+            lanes: Cell::new(lanes),
+            leaving_told: Cell::new(false),
         }))
     }
 
@@ -311,10 +339,14 @@ impl Link {
         }
         self.sys.pulse(Pace::Busy);
         self.end_extension();
-        !self.sys.quit_asked() && !self.host_gone.get()
+        let wanted = self.is_wanted();
+        if !wanted {
+            self.tell_leaving();
+        }
+        wanted
     }
 
-    /// Whether it was asked to quit, or its host is gone.
+    /// Whether it was not asked to quit, and its host is there.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.sys.quit_asked() && !self.host_gone.get()
     }
@@ -333,6 +365,19 @@ impl Link {
         self.tell(FromWorker::LeftWaiting);
     }
 
+    /// Tells the host, once, that others are to mind this worker's lanes: it takes no more connections, and
+    /// whoever has asked it to quit need not have been the host.
+    pub(crate) fn tell_leaving(&self) {
+        if self.config.spread && !self.leaving_told.replace(true) {
+            self.tell(FromWorker::Leaves);
+        }
+    }
+
+    /// The lanes that it minds.
+    pub(crate) fn lanes(&self) -> Lanes {
+        self.lanes.get()
+    }
+
     /// A message to the host. It holds some hundred, and a worker sends a handful; a host that is gone reads none.
     fn tell(&self, message: FromWorker) {
         loop {
@@ -343,9 +388,9 @@ impl Link {
         }
     }
 
-    /// Reads what the host says; whether it says to look at the listeners. Its end is that of the host.
-    pub(crate) fn hear(&self) -> bool {
-        let mut look = false;
+    /// Reads what the host says. Its end is that of the host.
+    pub(crate) fn hear(&self) -> Heard {
+        let mut heard = Heard::default();
         let mut packet = [0; LENGTH_MAX];
         for _ in 0..MESSAGES_MAX {
             match self.sys.read(self.channel, &mut packet) {
@@ -356,7 +401,8 @@ impl Link {
                     break;
                 }
                 Ok(length) => match FromHost::decode(&packet[..length]) {
-                    Ok(FromHost::Look) => look = true,
+                    Ok(FromHost::Look) => heard.look = true,
+                    Ok(FromHost::Mind(lanes)) => heard.minds |= self.mind(lanes),
                     // A host of another version; nothing that this one knows how to obey.
                     Err(_) => {}
                 },
@@ -365,7 +411,18 @@ impl Link {
                 Err(_) => break,
             }
         }
-        look
+        heard
+    }
+
+    /// Minds other lanes; whether they are others.
+    fn mind(&self, lanes: Lanes) -> bool {
+        let before = self.lanes.replace(lanes);
+        if !before.without(lanes).is_empty() {
+            // It may have been woken for a connection in a lane that it leaves, and whoever minds that watches it
+            // already: nobody else is woken for it.
+            self.leave_waiting();
+        }
+        before != lanes
     }
 
     /// When a wait is cut short to beat.

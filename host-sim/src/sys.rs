@@ -247,6 +247,10 @@ impl Sys for SimSys {
         self.call(|kernel| kernel.listen(self.me, address, backlog))
     }
 
+    fn listen_spread(&self, address: SocketAddr, backlog: u32, count: u32) -> Result<Vec<Handle>, Errno> {
+        self.call(|kernel| kernel.listen_spread(self.me, address, backlog, count))
+    }
+
     fn listen_unix(&self, path: &UnixPath, backlog: u32) -> Result<Handle, Errno> {
         self.call(|kernel| kernel.listen_unix(self.me, *path, backlog))
     }

@@ -137,6 +137,12 @@ impl Sys for Linux {
         self.opened(socket::listen(address, backlog))
     }
 
+    fn listen_spread(&self, address: SocketAddr, backlog: u32, count: u32) -> Result<Vec<Handle>, Errno> {
+        let sockets = socket::listen_spread(address, backlog, count).map_err(errno)?;
+        let mut handles = self.handles.borrow_mut();
+        Ok(sockets.into_iter().map(|fd| handles.insert(fd)).collect())
+    }
+
     fn listen_unix(&self, path: &UnixPath, backlog: u32) -> Result<Handle, Errno> {
         let (fd, bound) = unix::listen(path, backlog).map_err(errno)?;
         let handle = self.handles.borrow_mut().insert(fd);

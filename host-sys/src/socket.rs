@@ -1,7 +1,7 @@
 //! TCP sockets: all non-blocking and close-on-exec.
 
 use host_core::sys::ShutdownHow;
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, Result};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketFlags, SocketType, acceptfrom_with,
@@ -13,14 +13,44 @@ pub(crate) const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::C
 
 /// A socket bound to `address` and listening.
 pub(crate) fn listen(address: SocketAddr, backlog: u32) -> Result<OwnedFd> {
+    let socket = bound(address)?;
+    start(&socket, backlog)?;
+    Ok(socket)
+}
+
+/// Sockets bound to one `address` and listening, over which the kernel spreads connections.
+pub(crate) fn listen_spread(address: SocketAddr, backlog: u32, count: u32) -> Result<Vec<OwnedFd>> {
+    // The first is bound alone and shares from then on: so anybody who listens there already is found, even
+    // one that would share. Whoever is to share must say so before it listens.
+    let first = bound(address)?;
+    sockopt::set_socket_reuseport(&first, true)?;
+    start(&first, backlog)?;
+    let address = local_address(first.as_fd())?;
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        let socket = open(address)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sockopt::set_socket_reuseport(&socket, true)?;
+        bind(&socket, &address)?;
+        start(&socket, backlog)?;
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
+
+/// A socket that is bound to `address`, and to which nobody else is.
+fn bound(address: SocketAddr) -> Result<OwnedFd> {
     let socket = open(address)?;
     // Without it a host that starts again waits a minute for the connections of its predecessor to be
     // forgotten (TIME_WAIT). Two live listeners still exclude each other.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &address)?;
-    // The kernel cuts it down to net.core.somaxconn.
-    rustix::net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
+}
+
+fn start(socket: &OwnedFd, backlog: u32) -> Result<()> {
+    // The kernel cuts it down to net.core.somaxconn.
+    rustix::net::listen(socket, i32::try_from(backlog).unwrap_or(i32::MAX))
 }
 
 /// A socket whose connection to `address` has begun.

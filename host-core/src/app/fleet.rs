@@ -1,6 +1,6 @@
 //! The description of a fleet of workers.
 
-use crate::app::App;
+use crate::app::{App, Listen};
 use crate::error::Result;
 use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal};
@@ -8,7 +8,8 @@ use crate::sys::{OnHostDeath, Signal};
 use crate::time::Duration;
 use crate::worker::Worker;
 use alloc::rc::Rc;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// What a worker does.
@@ -29,12 +30,14 @@ pub(crate) enum Body {
 pub struct Fleet {
     pub(crate) config: FleetConfig,
     pub(crate) body: Body,
+    /// Those that are spread over its workers.
+    pub(crate) listens: Vec<Listen>,
 }
 
 impl Fleet {
     /// A fleet called `name`, with every setting at its default; names are unique in a host.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { config: FleetConfig::new(name), body: Body::Missing }
+        Self { config: FleetConfig::new(name), body: Body::Missing, listens: Vec::new() }
     }
 
     /// What each worker runs: blocking code that calls [`Worker::wanted`] or [`Worker::accept`]. When it returns
@@ -50,6 +53,30 @@ impl Fleet {
     #[must_use]
     pub fn host(mut self, app: impl Fn(&Worker) -> App + 'static) -> Self {
         self.body = Body::Host(Rc::new(app));
+        self
+    }
+
+    /// A listener called `name` whose connections the kernel spreads over the workers of this fleet, as they
+    /// come (SO_REUSEPORT); workers take it by name, as one of [`App::listen`]. Nobody else has it: no service of the host, no
+    /// other fleet. Off unless asked for: a listener that all workers share is the better one for most.
+    ///
+    /// Behind it are as many sockets as workers are wanted at first, at most 256: the lanes. Each has a queue of its own
+    /// (of [`App::backlog`]), and a worker to mind it, so that connections are shared out evenly and no worker is woken for
+    /// another's. The price: who is in a lane waits for its worker, although others may be idle – for one
+    /// that computes, or that hangs until it is found out. So it is for workers that serve many connections at
+    /// once ([`Fleet::host`]), and less for those that serve one after the other.
+    ///
+    /// No connection in a queue is lost while the host lives: it keeps every socket, and a lane whose worker dies,
+    /// drains, is stopped, or is late is minded by another at once. A body that leaves its accept loop
+    /// without being asked to keeps its lane waiting until it ends.
+    ///
+    /// `address` is an IP address and a port, where port 0 lets the kernel choose one: Unix sockets cannot be spread.
+    /// Two hosts cannot listen at one address, as always; but another program of the same user that
+    /// asks for SO_REUSEPORT can, and gets its share of the connections.
+    #[must_use]
+    pub fn listen_spread(mut self, name: impl Into<String>, address: impl ToString) -> Self {
+        self.listens.push(Listen::new(name, address));
+        self.config.spread = true;
         self
     }
 
@@ -261,7 +288,8 @@ mod tests {
             .restart(Restart::Transient)
             .restart_on(22, Restart::Never)
             .restart_on(23, Restart::Permanent)
-            .deaths_kept(24);
+            .deaths_kept(24)
+            .listen_spread("web", "127.0.0.1:80");
         let expected = FleetConfig {
             name: "x".into(),
             workers: Some(1),
@@ -288,6 +316,7 @@ mod tests {
             restart: Restart::Transient,
             restart_by_status: [(22, Restart::Never), (23, Restart::Permanent)].into(),
             deaths_kept: 24,
+            spread: true,
         };
         assert_eq!(fleet.config, expected);
         assert!(format!("{fleet:?}").contains("FleetConfig"));

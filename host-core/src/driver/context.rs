@@ -45,17 +45,26 @@ impl Context<'_> {
     /// Takes a listener that [`App::listen`](crate::app::App::listen) named; connections are told from here on.
     ///
     /// # Errors
-    /// If there is none of this name, or a service has it open.
+    /// If there is none of this name, a service has it open, or it is spread over the workers of a fleet and
+    /// this is not one of them.
     pub fn listener(&mut self, name: &str) -> Result<Listener, ListenerError> {
         let named = self.shared.listeners.iter().find(|listener| listener.name == name);
         let Some(named) = named else {
             let known = self.shared.listeners.iter().map(|listener| listener.name.clone()).collect();
             return Err(ListenerError::Unknown { name: name.into(), known });
         };
-        if self.shared.registry.uses(named.handle) {
+        if let (Some(fleet), None) = (named.spread, &self.shared.work) {
+            let fleet = self.shared.host.config().fleets[fleet.index()].name.clone();
+            return Err(ListenerError::Spread { name: name.into(), fleet });
+        }
+        if self.shared.registry.uses(named.first()) {
             return Err(ListenerError::InUse { name: name.into() });
         }
-        Ok(Listener::new(self.shared.registry.open(named.handle, self.service, Interest::READ, true)))
+        Ok(Listener::new(if named.spread.is_some() {
+            self.shared.registry.open_spread(&named.sockets, self.service)
+        } else {
+            self.shared.registry.open(named.first(), self.service, Interest::READ, true)
+        }))
     }
 
     /// Where the listener `name` is bound; with port 0 asked for, the port that the kernel chose. Bound to

@@ -6,6 +6,7 @@ use crate::app::fleet::{Body, Fleet};
 use crate::error::{ConfigError, Error, Mistake, RunError, exit};
 use crate::event::Event;
 use crate::fleet::config::FleetConfig;
+use crate::fleet::lanes::Lanes;
 use crate::fleet::message::{FromHost, FromWorker, LENGTH_MAX};
 use crate::id::{FleetId, Slot, WorkerHandle, WorkerId};
 use crate::notice::{Notice, Record};
@@ -73,7 +74,7 @@ impl Children {
             });
         }
         let mut staffed = Vec::new();
-        for Fleet { mut config, body } in fleets {
+        for Fleet { mut config, body, listens: _ } in fleets {
             config.workers.get_or_insert(processors);
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
@@ -118,7 +119,10 @@ impl Driver {
         let (ours, theirs) = sys.channel().map_err(failed("socketpair"))?;
         let (slot, incarnation) = (u32::from(worker.slot.number()), worker.incarnation);
         sys.slot_claim(fleet.slots, slot, incarnation);
-        let mut keep: Vec<_> = self.shared.listeners.iter().map(|listener| listener.handle).collect();
+        let theirs_too = self.shared.listeners.iter().filter(|listener| listener.is_for(worker.fleet));
+        let listeners: Rc<[_]> = theirs_too.cloned().collect();
+        let mut keep: Vec<_> =
+            listeners.iter().flat_map(|listener| listener.sockets.iter().copied()).collect();
         keep.push(theirs);
         let birth = Birth {
             title: &format!("{}: worker {} (gen {GENERATION})", fleet.config.name, worker.slot),
@@ -128,7 +132,6 @@ impl Driver {
             drain_timeout: fleet.config.drain_timeout,
         };
         let (config, body) = (Rc::clone(&fleet.config), fleet.body.clone());
-        let listeners: Rc<[_]> = self.shared.listeners.clone().into();
         let child =
             sys.fork(&birth, Box::new(move |sys| be_worker(sys, worker, config, theirs, &listeners, &body)));
         sys.close(theirs);
@@ -226,6 +229,18 @@ impl Driver {
     pub(super) fn nudge(&self, worker: WorkerId) {
         if let Some(child) = self.children.links.get(&worker) {
             let _ = self.shared.sys.write(child.channel, &FromHost::Look.encode());
+        }
+    }
+
+    /// One that cannot be told at this moment is told later: its lanes wait.
+    pub(super) fn mind(&self, worker: WorkerId, lanes: Lanes) {
+        let Some(child) = self.children.links.get(&worker) else { return };
+        loop {
+            match self.shared.sys.write(child.channel, &FromHost::Mind(lanes).encode()) {
+                Ok(_) => return,
+                Err(Errno::INTR) => {}
+                Err(_) => return self.shared.registry.tell(Event::MindFailed { worker }),
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Milliseconds, Mistake};
 use crate::fleet::backoff::Backoff;
+use crate::fleet::lanes::Lane;
 use crate::id::Slot;
 use crate::sys::{ExitStatus, OnHostDeath, Signal};
 use crate::time::Duration;
@@ -133,6 +134,8 @@ pub struct FleetConfig {
     pub restart_by_status: Vec<(u8, Restart)>,
     /// How many deaths are remembered. Default 64.
     pub deaths_kept: u32,
+    /// Whether it has listeners that are spread over its workers. Default: not.
+    pub spread: bool,
 }
 
 impl FleetConfig {
@@ -164,6 +167,7 @@ impl FleetConfig {
             restart: Restart::Permanent,
             restart_by_status: Vec::new(),
             deaths_kept: 64,
+            spread: false,
         }
     }
 
@@ -180,6 +184,12 @@ impl FleetConfig {
     /// How many slots there are: workers that drain keep theirs while their successors have others.
     pub fn slots(&self) -> u32 {
         self.wanted_max().saturating_mul(2).saturating_add(self.surge_max).min(SLOTS_MAX)
+    }
+
+    /// How many sockets stand behind each listener that is spread over the workers: as many as workers are
+    /// wanted at first, 1 to 256, however many there are later. None if no listener is.
+    pub fn lanes(&self) -> u32 {
+        if self.spread { self.wanted().clamp(1, Lane::COUNT_MAX) } else { 0 }
     }
 
     /// How many young deaths, within how long.

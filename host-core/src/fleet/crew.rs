@@ -4,6 +4,7 @@ mod deaths;
 mod invariants;
 mod ladder;
 mod looks;
+mod minding;
 mod upkeep;
 
 use crate::action::{Action, Orders};
@@ -11,6 +12,7 @@ use crate::fleet::config::FleetConfig;
 use crate::fleet::death::{History, Intent};
 use crate::fleet::intensity::Intensity;
 use crate::fleet::kill_budget::Kills;
+use crate::fleet::lanes::Minding;
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::fleet::notice::FleetNotice;
 use crate::fleet::pauses::Pauses;
@@ -106,6 +108,7 @@ pub(crate) struct Crew {
     /// A look was ordered at this moment, and what it found is not known yet.
     looking: Option<Instant>,
     pauses: Pauses,
+    lanes: Minding,
     kills: Kills,
     outage: bool,
     intensity: Intensity,
@@ -139,6 +142,7 @@ impl Crew {
             look_at: None,
             looking: None,
             pauses: Pauses::default(),
+            lanes: Minding::new(config.lanes()),
             kills: Kills::default(),
             outage: false,
             intensity: Intensity::default(),
@@ -224,6 +228,10 @@ impl Crew {
             FromWorker::LeftWaiting => self.unheard = true,
             // What it asked for stands in its slot; a look makes it known.
             FromWorker::Extended => self.look(means),
+            FromWorker::Leaves => {
+                self.lanes.declines(worker);
+                self.mind_lanes(means);
+            }
         }
     }
 
@@ -296,6 +304,7 @@ impl Crew {
                 self.end_rest(slot);
             }
             Timer::ForkAgain(_) => self.fork_again_at = None,
+            Timer::MindAgain(_) => self.lanes.try_again(),
             Timer::PollPeriod
             | Timer::Reconnect(_)
             | Timer::Wake(_)

@@ -114,7 +114,10 @@ impl Fleets {
         }
         while let Some(timer) = self.timers.pop_due(setting.now) {
             let fleet = match timer {
-                Timer::Look(fleet) | Timer::Respawn(fleet, _) | Timer::ForkAgain(fleet) => fleet,
+                Timer::Look(fleet)
+                | Timer::Respawn(fleet, _)
+                | Timer::ForkAgain(fleet)
+                | Timer::MindAgain(fleet) => fleet,
                 Timer::Boot(worker) | Timer::Grace(worker) | Timer::Stable(worker) => worker.fleet,
                 Timer::PollPeriod
                 | Timer::Reconnect(_)

@@ -8,7 +8,7 @@ use alloc::rc::Rc;
 use core::fmt;
 use core::net::SocketAddr;
 
-/// A listening TCP socket of one service.
+/// A listening TCP socket of one service, or the lanes that this worker minds of one that is spread.
 ///
 /// Dropping it ends the watching; a named listener of the application itself stays bound, and its queue
 /// goes on filling, until the host ends.
@@ -40,7 +40,7 @@ impl Listener {
             return Err(Errno::BADF);
         }
         loop {
-            match self.socket.sys.accept(self.socket.handle) {
+            match self.socket.accept() {
                 Ok((handle, _)) => {
                     self.socket.done.read.set(true);
                     self.socket.done.starved.set(false);

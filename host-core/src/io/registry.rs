@@ -4,14 +4,17 @@
 //! into facts for the loop, and keeps the poller from reporting a socket that is gone.
 
 use crate::event::{Activity, Event};
+use crate::fleet::lanes::Lanes;
 use crate::id::{ServiceId, SocketId};
-use crate::sys::{Handle, Interest, Readiness, Sys};
+use crate::io::queues::Queues;
+use crate::sys::{Errno, Handle, Interest, Readiness, Sys};
 use crate::time::Duration;
 use crate::worker::{Link, Waits};
 use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::net::SocketAddr;
 
 /// What was done with a socket, by direction: a write makes it no less readable.
 #[derive(Default)]
@@ -64,6 +67,8 @@ pub(crate) struct Socket {
     open: Cell<bool>,
     /// The host keeps the descriptor when this handle goes: a named listener.
     lent: bool,
+    /// Of a listener that is spread: its lanes.
+    queues: Option<Queues>,
     /// Of a worker's socket: whose time its waits take, and how long.
     pub(crate) work: Option<(Rc<Link>, Waits)>,
     /// Of a shared listener: it was reported, and nobody has looked into its queue since.
@@ -95,6 +100,7 @@ impl Socket {
             watched: Cell::new(false),
             open: Cell::new(true),
             lent: false,
+            queues: None,
         })
     }
 
@@ -128,6 +134,37 @@ impl Socket {
         }
     }
 
+    /// A listener that is spread, in a worker that minds some of its lanes.
+    pub(crate) const fn is_spread(&self) -> bool {
+        self.queues.is_some()
+    }
+
+    /// Lets the poller report the lanes that its worker minds now.
+    pub(crate) fn watch_lanes(&self, interest: Interest) -> Result<(), Errno> {
+        let (Some(queues), Some((work, _))) = (&self.queues, &self.work) else { return Ok(()) };
+        let lanes = if interest.readable { work.lanes() } else { Lanes::NONE };
+        queues.watch(&*self.sys, lanes, self.id.key())
+    }
+
+    /// Takes it out of the poller.
+    pub(crate) fn take_out(&self) {
+        match &self.queues {
+            Some(queues) => queues.unwatch(&*self.sys),
+            None => {
+                // It can only fail because it is not registered, which is what is wanted.
+                let _ = self.sys.poll_delete(self.handle);
+            }
+        }
+    }
+
+    /// The next connection of a listener.
+    pub(crate) fn accept(&self) -> Result<(Handle, SocketAddr), Errno> {
+        match (&self.queues, &self.work) {
+            (Some(queues), Some((work, _))) => queues.accept(&*self.sys, work.lanes()),
+            (Some(_) | None, _) => self.sys.accept(self.handle),
+        }
+    }
+
     /// Takes it out of the poller, then closes it: in this order, since a closed description that
     /// another process still holds would go on being reported.
     pub(crate) fn close(&self) {
@@ -135,8 +172,7 @@ impl Socket {
             return;
         }
         if self.watched.replace(false) {
-            // The only failure is that it is not registered, which is what we want.
-            let _ = self.sys.poll_delete(self.handle);
+            self.take_out();
         }
         self.leave_waiting();
         if !self.lent {
@@ -186,6 +222,23 @@ impl Registry {
         interest: Interest,
         lent: bool,
     ) -> Rc<Socket> {
+        self.seat(handle, service, interest, lent, None)
+    }
+
+    /// Registers the lanes of a listener that is spread as one socket of `service`.
+    pub(crate) fn open_spread(self: &Rc<Self>, lanes: &Rc<[Handle]>, service: ServiceId) -> Rc<Socket> {
+        let queues = Queues::new(Rc::clone(lanes));
+        self.seat(lanes[0], service, Interest::READ, true, Some(queues))
+    }
+
+    fn seat(
+        self: &Rc<Self>,
+        handle: Handle,
+        service: ServiceId,
+        interest: Interest,
+        lent: bool,
+        queues: Option<Queues>,
+    ) -> Rc<Socket> {
         let mut seats = self.seats.borrow_mut();
         let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
             seats.push(Seat::default());
@@ -205,6 +258,7 @@ impl Registry {
             watched: Cell::new(false),
             open: Cell::new(true),
             lent,
+            queues,
             work: self.work.clone().map(|work| (work, Waits::ToTheEnd)),
             woken: Cell::new(false),
             answered: Cell::new(false),

@@ -560,7 +560,8 @@ impl Turns {
                 | Timer::Grace(_)
                 | Timer::Stable(_)
                 | Timer::Respawn(..)
-                | Timer::ForkAgain(_) => debug_assert!(false, "a timer of fleets: {timer}"),
+                | Timer::ForkAgain(_)
+                | Timer::MindAgain(_) => debug_assert!(false, "a timer of fleets: {timer}"),
                 Timer::Reconnect(service) => {
                     if self.roster.phase(service) == Phase::Unconnected {
                         self.roster.mark_due(service);

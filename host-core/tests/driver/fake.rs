@@ -249,6 +249,21 @@ impl Sys for Fake {
         Ok(handle)
     }
 
+    fn listen_spread(
+        &self,
+        _: SocketAddr,
+        backlog: u32,
+        count: u32,
+    ) -> core::result::Result<Vec<Handle>, Errno> {
+        if let Err(errno) = self.take("listen_spread", Ok(0)) {
+            self.note(format!("listen_spread {backlog} x{count} {errno:?}"));
+            return Err(errno);
+        }
+        let handles: Vec<_> = (0..count).map(|_| self.handle()).collect();
+        self.note(format!("listen_spread {} {backlog} x{count}", h(handles[0])));
+        Ok(handles)
+    }
+
     fn connect(&self, _: SocketAddr) -> core::result::Result<Handle, Errno> {
         self.take("connect", Ok(0))?;
         let handle = self.handle();

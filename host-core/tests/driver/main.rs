@@ -7,6 +7,7 @@ mod bodies;
 mod callbacks;
 mod drain;
 mod fake;
+mod lanes;
 mod sockets;
 mod start;
 mod streams;

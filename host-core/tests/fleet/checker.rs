@@ -6,6 +6,7 @@ use host_core::action::Action;
 use host_core::config::HostConfig;
 use host_core::event::Event;
 use host_core::fleet::death::Intent;
+use host_core::fleet::lanes::Lanes;
 use host_core::fleet::message::FromWorker;
 use host_core::fleet::notice::FleetNotice;
 use host_core::host::Host;
@@ -150,6 +151,12 @@ impl Checker {
             Action::Nudge { worker } => {
                 let alive = matches!(self.lives.get(&worker), Some(Life::Alive(_)));
                 assert!(alive, "S10: only the living are nudged, not {worker}");
+            }
+            Action::Mind { worker, lanes } => {
+                let alive = matches!(self.lives.get(&worker), Some(Life::Alive(Alive { sent: None, .. })));
+                assert!(alive, "S10: only those who live and stay are told their lanes, not {worker}");
+                let all = Lanes::all(self.config.fleets[worker.fleet.index()].lanes());
+                assert!(!lanes.is_empty() && lanes.without(all).is_empty(), "{worker} is told {lanes:?}");
             }
             Action::TellFleet { fleet, notice } => self.told(now, fleet, &notice),
             Action::KillAll => self.lives.values_mut().for_each(|life| *life = Life::Gone),

@@ -8,6 +8,7 @@ mod checker;
 mod ending;
 mod exits;
 mod ladder;
+mod lanes;
 mod late;
 mod model;
 mod nudges;

@@ -69,41 +69,43 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
     let exhausted = prop_oneof![
         3 => Just(OnExhausted::KeepTrying), 1 => Just(OnExhausted::StopFleet), 1 => Just(OnExhausted::StopHost)
     ];
-    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<bool>()).prop_map(
-        |(
-            workers,
-            more,
-            soft_signal,
-            late_warning,
-            kill_budget,
-            restart,
-            on_exhausted,
-            surge_max,
-            count,
-            idle,
-        )| {
-            FleetConfig {
-                workers: Some(workers),
-                workers_max: Some((workers + more).max(1)),
-                boot_timeout: 90 * MS,
-                heartbeat_timeout: 50 * MS,
-                drain_timeout: 120 * MS,
-                term_timeout: 30 * MS,
-                backoff: Backoff { first: 8 * MS, max: 40 * MS },
-                stable_after: 60 * MS,
-                degraded_retry: 70 * MS,
-                restart_budget: Some(RestartBudget { count, window: 300 * MS }),
-                idle_beats: idle,
+    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 2]>())
+        .prop_map(
+            |(
+                workers,
+                more,
                 soft_signal,
                 late_warning,
                 kill_budget,
                 restart,
                 on_exhausted,
                 surge_max,
-                ..FleetConfig::new("")
-            }
-        },
-    )
+                count,
+                [idle, spread],
+            )| {
+                FleetConfig {
+                    workers: Some(workers),
+                    workers_max: Some((workers + more).max(1)),
+                    boot_timeout: 90 * MS,
+                    heartbeat_timeout: 50 * MS,
+                    drain_timeout: 120 * MS,
+                    term_timeout: 30 * MS,
+                    backoff: Backoff { first: 8 * MS, max: 40 * MS },
+                    stable_after: 60 * MS,
+                    degraded_retry: 70 * MS,
+                    restart_budget: Some(RestartBudget { count, window: 300 * MS }),
+                    idle_beats: idle,
+                    spread,
+                    soft_signal,
+                    late_warning,
+                    kill_budget,
+                    restart,
+                    on_exhausted,
+                    surge_max,
+                    ..FleetConfig::new("")
+                }
+            },
+        )
 }
 
 /// A process, as only the world knows it.
@@ -135,6 +137,8 @@ struct World {
     looks: VecDeque<FleetId>,
     /// Whose fork fails next.
     forks_fail: u32,
+    /// Who cannot be told its lanes next.
+    words_fail: u32,
     pids: u32,
     gone: Vec<WorkerId>,
     condemned: BTreeSet<WorkerId>,
@@ -167,6 +171,7 @@ impl World {
             facts: VecDeque::new(),
             looks: VecDeque::new(),
             forks_fail: 0,
+            words_fail: 0,
             pids: 100,
             gone: Vec::new(),
             condemned: BTreeSet::new(),
@@ -192,7 +197,10 @@ impl World {
                 self.pass(bit);
             }
             8..16 => self.act(choices)?,
-            16 => self.forks_fail = choices.below(4)? as u32,
+            16 => match choices.below(8)? as u32 {
+                forks @ 0..4 => self.forks_fail = forks,
+                words => self.words_fail = words - 4,
+            },
             17 => {
                 let fleet = FleetId::new(choices.below(self.config.fleets.len())? as u16);
                 let workers = choices.below(5)? as u32;
@@ -245,9 +253,9 @@ impl World {
     /// A process does something.
     fn act(&mut self, choices: &mut Choices<'_>) -> Option<()> {
         let Some(worker) = self.some(choices)? else { return Some(()) };
-        let (now, what) = (self.now, choices.below(16)?);
+        let (now, what) = (self.now, choices.below(17)?);
         let process = self.processes.get_mut(&worker).expect("it lives");
-        if process.is_stopped && what != 15 {
+        if process.is_stopped && what != 16 {
             return Some(());
         }
         let beat = |pace| Some(Beat { at: now, pace });
@@ -275,7 +283,8 @@ impl World {
             11 => process.ended = Some(ExitStatus::Code(0)),
             12 => process.ended = Some(ExitStatus::Code(1)),
             13 => process.ended = Some(ExitStatus::by(Signal::Segv)),
-            14 => {
+            14 => message = Some(Ok(FromWorker::Leaves)),
+            15 => {
                 process.is_stopped = true;
                 let pid = process.pid;
                 self.facts.push_back(Event::ChildStopped { pid });
@@ -297,7 +306,8 @@ impl World {
             return Some(());
         }
         let worker = self.gone[choices.below(self.gone.len())?];
-        self.facts.push_back(match choices.below(5)? {
+        self.facts.push_back(match choices.below(6)? {
+            5 => Event::MindFailed { worker },
             0 => Event::WorkerExited { worker, status: ExitStatus::Code(1) },
             1 => Event::WorkerSaid { worker, message: Ok(FromWorker::Ready) },
             2 => Event::Spawned { worker, pid: Pid(1) },
@@ -442,6 +452,10 @@ impl World {
                         other => ExitStatus::by(other),
                     });
                 }
+            }
+            Action::Mind { worker, .. } if self.words_fail > 0 => {
+                self.words_fail -= 1;
+                self.facts.push_back(Event::MindFailed { worker });
             }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
             Action::TellFleet {

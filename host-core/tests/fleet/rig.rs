@@ -1,7 +1,7 @@
 //! A host with fleets, a clock that jumps, and short words for what goes in and what comes out.
 //!
 //! `a0.1` is fleet a, slot 0, incarnation 1. The words for orders: `spawn a0.1`, `signal a0.1 KILL`,
-//! `nudge a0.1`, `read a` (the beats), `news` (of children), `kill all`, `connect s0`, `finish Stopped`; for
+//! `nudge a0.1`, `mind a0.1 {0, 2}` (these lanes), `read a` (the beats), `news` (of children), `kill all`, `connect s0`, `finish Stopped`; for
 //! what people are told: `died a0.1 KILL Hung killed`, `rest a0 x2` (after two young deaths in a row),
 //! `late a0.1 150`. What repeats a fact or an order – created, ready, asked, killed – and who is nudged is left
 //! out unless a test asks for it.
@@ -313,6 +313,16 @@ pub(crate) fn ready(worker: &str) -> Row {
     said(worker, Ok(FromWorker::Ready))
 }
 
+/// It takes no more connections.
+pub(crate) fn leaves(worker: &str) -> Row {
+    said(worker, Ok(FromWorker::Leaves))
+}
+
+/// It could not be told its lanes.
+pub(crate) fn unheard(worker: &str) -> Row {
+    Row::Fact(Event::MindFailed { worker: w(worker) })
+}
+
 /// It has served its number of requests.
 pub(crate) fn enough(worker: &str) -> Row {
     said(worker, Ok(FromWorker::ServedEnough))
@@ -474,6 +484,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
         Action::SignalWorker { worker, signal } => format!("signal {} {signal}", name(*worker)),
         Action::Nudge { .. } if !is_loud => return None,
         Action::Nudge { worker } => format!("nudge {}", name(*worker)),
+        Action::Mind { worker, lanes } => format!("mind {} {lanes:?}", name(*worker)),
         Action::ReadBeats { fleet } => format!("read {}", letter(*fleet)),
         Action::ReadChildNews { reap_strangers: true } => "news and strangers".into(),
         Action::ReadChildNews { reap_strangers: false } => "news".into(),
@@ -595,6 +606,7 @@ fn timer(timer: Timer) -> String {
         Timer::Stable(worker) => format!("stable {}", name(worker)),
         Timer::Respawn(fleet, slot) => format!("respawn {}{slot}", letter(fleet)),
         Timer::ForkAgain(fleet) => format!("fork {}", letter(fleet)),
+        Timer::MindAgain(fleet) => format!("mind {}", letter(fleet)),
         Timer::PollPeriod => "period".into(),
         Timer::Reconnect(_) | Timer::Wake(_) | Timer::AcceptRest(_) | Timer::DrainEnd => format!("{timer}"),
     }

@@ -582,6 +582,7 @@ impl World {
             Action::Spawn { .. }
             | Action::SignalWorker { .. }
             | Action::Nudge { .. }
+            | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadChildNews { .. }
             | Action::KillAll

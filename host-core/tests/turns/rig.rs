@@ -295,6 +295,7 @@ fn order(action: &Action) -> String {
         Action::Spawn { .. }
         | Action::SignalWorker { .. }
         | Action::Nudge { .. }
+        | Action::Mind { .. }
         | Action::ReadBeats { .. }
         | Action::ReadChildNews { .. }
         | Action::KillAll
@@ -339,7 +340,8 @@ fn timer(timer: Timer) -> String {
         | Timer::Grace(_)
         | Timer::Stable(_)
         | Timer::Respawn(..)
-        | Timer::ForkAgain(_) => format!("{timer:?}, which only a host with fleets sets"),
+        | Timer::ForkAgain(_)
+        | Timer::MindAgain(_) => format!("{timer:?}, which only a host with fleets sets"),
     }
 }
 

@@ -93,6 +93,7 @@ impl FailurePathCheck {
             | Action::Spawn { .. }
             | Action::SignalWorker { .. }
             | Action::Nudge { .. }
+            | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadChildNews { .. }
             | Action::KillAll

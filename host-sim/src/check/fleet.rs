@@ -4,6 +4,7 @@
 
 mod ends;
 mod kills;
+mod lanes;
 mod ledger;
 mod restarts;
 mod seats;
@@ -24,6 +25,7 @@ pub(crate) struct FleetCheck {
     seats: seats::SeatCheck,
     restarts: restarts::RestartCheck,
     ends: ends::EndCheck,
+    lanes: lanes::LaneCheck,
     now: Instant,
 }
 
@@ -44,7 +46,9 @@ impl FleetCheck {
                 self.on_event(event)
             }
             Fact::Action(action) => self.on_action(action),
-            Fact::Settled(host) => self.seats.settled(&self.ledger, host),
+            Fact::Settled(host) => {
+                self.seats.settled(&self.ledger, host).or_else(|| self.lanes.settled(&self.ledger))
+            }
         }
     }
 
@@ -54,6 +58,7 @@ impl FleetCheck {
         self.restarts.on_event(ledger, now, event);
         self.seats.on_event(ledger, event);
         self.kills.on_event(now, event);
+        self.lanes.on_event(event);
         ledger.on_event(now, event);
         None
     }
@@ -64,6 +69,7 @@ impl FleetCheck {
         let found = found.or_else(|| self.seats.on_action(ledger, action));
         let found = found.or_else(|| self.restarts.on_action(ledger, now, action));
         let found = found.or_else(|| self.ends.on_action(ledger, action));
+        self.lanes.on_action(action);
         ledger.on_action(now, action);
         found
     }

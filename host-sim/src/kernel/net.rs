@@ -74,12 +74,16 @@ pub(crate) struct Conn {
     ends: [End; 2],
     addresses: [SocketAddr; 2],
     listener: Option<u32>,
+    /// Where its request went that found no room: it is repeated there.
+    tried: Option<u32>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Listener {
     address: SocketAddr,
     backlog: u32,
+    /// Those at one address that share its connections out among them (SO_REUSEPORT), by the first.
+    group: Option<u32>,
     /// The file that stands for it, while a descriptor names it.
     file: Option<FileId>,
     /// Connections that stand and were not accepted.
@@ -180,12 +184,36 @@ const CLIENTS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 impl Kernel {
     // System calls.
 
-    pub(crate) fn listen(
+    pub(crate) fn listen(&mut self, me: Index, address: SocketAddr, backlog: u32) -> Result<Handle, Errno> {
+        let address = self.free_address(me, address)?;
+        self.bind(me, address, backlog, None)
+    }
+
+    /// All or nothing: several sockets that share the connections of one address.
+    pub(crate) fn listen_spread(
         &mut self,
         me: Index,
-        mut address: SocketAddr,
+        address: SocketAddr,
         backlog: u32,
-    ) -> Result<Handle, Errno> {
+        count: u32,
+    ) -> Result<Vec<Handle>, Errno> {
+        let address = self.free_address(me, address)?;
+        let group = self.net.listeners.len() as u32;
+        let mut handles = Vec::new();
+        for _ in 0..count {
+            match self.bind(me, address, backlog, Some(group)) {
+                Ok(handle) => handles.push(handle),
+                Err(errno) => {
+                    handles.drain(..).for_each(|handle| self.close(me, handle));
+                    return Err(errno);
+                }
+            }
+        }
+        Ok(handles)
+    }
+
+    /// The address to bind, with a port; nobody else may listen there.
+    fn free_address(&mut self, me: Index, mut address: SocketAddr) -> Result<SocketAddr, Errno> {
         // The machine has a loopback interface and no other.
         if !address.ip().is_loopback() && !address.ip().is_unspecified() {
             return self.failed(me, Call::Listen, Errno::ADDRNOTAVAIL);
@@ -197,12 +225,22 @@ impl Kernel {
         } else if self.net.is_taken(address) {
             return self.failed(me, Call::Listen, Errno::ADDRINUSE);
         }
+        Ok(address)
+    }
+
+    fn bind(
+        &mut self,
+        me: Index,
+        address: SocketAddr,
+        backlog: u32,
+        group: Option<u32>,
+    ) -> Result<Handle, Errno> {
         let listener = self.net.listeners.len() as u32;
         let Some(handle) = self.open(me, Object::Listener(listener)) else {
             return self.failed(me, Call::Listen, Errno::MFILE);
         };
         let file = self.file(me, handle);
-        self.net.listeners.push(Listener { address, backlog, file, queue: VecDeque::new() });
+        self.net.listeners.push(Listener { address, backlog, group, file, queue: VecDeque::new() });
         self.record(me, Kind::Listen, u64::from(address.port()), u64::from(backlog));
         Ok(handle)
     }
@@ -224,7 +262,7 @@ impl Kernel {
         let from = SocketAddr::new(CLIENTS, 10_000 + self.net.ephemeral);
         let mut ends = [End::new(State::Connecting), End::new(State::Connecting)];
         ends[0].file = self.file(me, handle);
-        self.net.conns.push(Conn { ends, addresses: [from, address], listener: None });
+        self.net.conns.push(Conn { ends, addresses: [from, address], listener: None, tried: None });
         self.record(me, Kind::Connect, u64::from(address.port()), u64::from(conn));
         let delay = self.latency(conn);
         self.after(delay, Happening::Syn { conn, attempt: 1 });
@@ -572,6 +610,22 @@ impl Kernel {
         }
     }
 
+    /// Who listens at an address: of several that share its connections whichever the kernel picks, by a hash of
+    /// both addresses that nobody foresees. It is the same one each time a request is repeated.
+    fn listening(&mut self, conn: u32, address: SocketAddr) -> Option<u32> {
+        let first = self.net.listening(address)?;
+        let Some(group) = self.net.listeners[first as usize].group else { return Some(first) };
+        let is_open = |listener: &Listener| listener.file.is_some() && listener.group == Some(group);
+        let tried = self.net.conns[conn as usize].tried;
+        if let Some(tried) = tried.filter(|tried| is_open(&self.net.listeners[*tried as usize])) {
+            return Some(tried);
+        }
+        let open = self.net.listeners.iter().enumerate().filter(|(_, listener)| is_open(listener));
+        let open: Vec<_> = open.map(|(index, _)| index as u32).collect();
+        let picked = self.choices.choose(Stream::Net, conn, open.len() as u32);
+        Some(open[picked as usize])
+    }
+
     /// A connection request reaches its address.
     pub(crate) fn syn(&mut self, conn: u32, attempt: u32) {
         let caller = self.net.end(conn, 0);
@@ -581,7 +635,7 @@ impl Kernel {
         self.record_world(Kind::Syn, u64::from(conn), u64::from(attempt));
         let address = self.net.conns[conn as usize].addresses[1];
         let refused = self.laid.refuse;
-        let Some(listener) = self.net.listening(address).filter(|_| !refused) else {
+        let Some(listener) = self.listening(conn, address).filter(|_| !refused) else {
             self.net.end(conn, 1).state = State::Dead;
             self.send(conn, 1, Segment::Refused);
             return;
@@ -590,6 +644,7 @@ impl Kernel {
         // K10: a backlog of n holds n + 1.
         let (file, full) = (*file, queue.len() > *backlog as usize);
         if full {
+            self.net.conns[conn as usize].tried = Some(listener);
             if attempt > SYN_RETRIES {
                 self.give_up(conn, Errno::TIMEDOUT);
             } else {

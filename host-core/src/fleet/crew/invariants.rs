@@ -66,6 +66,12 @@ impl Crew {
         if self.outage && self.workers().all(|(_, known)| !known.held) {
             return Some("an outage lasts while a kill is held back");
         }
+        if self.lanes.waits() && timers.at(Timer::MindAgain(self.id)).is_none() {
+            return Some("who could not be told its lanes is told again");
+        }
+        if self.lanes.has_lanes() && !self.lanes.waits() && !self.lanes.is_complete(&self.minders()) {
+            return Some("S46: while somebody is ready and stays, each lane is minded by one of those");
+        }
         None
     }
 
@@ -97,6 +103,7 @@ mod tests {
     use crate::fleet::beat::{Beat, Pace};
     use crate::fleet::crew::{Means, Stop};
     use crate::fleet::death::Intent;
+    use crate::fleet::lanes::Minding;
     use crate::fleet::message::FromWorker;
     use crate::fleet::seat::{Leaving, Seat};
     use crate::id::{FleetId, WorkerId};
@@ -302,6 +309,26 @@ mod tests {
         assert_eq!(crew.broken_invariant(&config(), &timers), Some(sentence));
         taken(&mut crew, FIRST).held = true;
         assert_eq!(crew.broken_invariant(&config(), &timers), None);
+    }
+
+    #[test]
+    fn s46_a_lane_that_nobody_minds_is_found_unless_that_is_to_be_told_again() {
+        let sentence = "S46: while somebody is ready and stays, each lane is minded by one of those";
+        let config = FleetConfig { spread: true, ..config() };
+        let (mut crew, mut timers) = crew();
+        crew.lanes = Minding::new(config.lanes());
+        assert_eq!(crew.broken_invariant(&config, &timers), Some(sentence));
+        crew.lanes.deal(&crew.minders(), &mut Orders::new());
+        assert_eq!(crew.broken_invariant(&config, &timers), None);
+        assert!(crew.lanes.not_told(W));
+        assert_eq!(
+            crew.broken_invariant(&config, &timers),
+            Some("who could not be told its lanes is told again")
+        );
+        timers.set(Timer::MindAgain(F), LATER);
+        assert_eq!(crew.broken_invariant(&config, &timers), None);
+        crew.lanes.try_again();
+        assert_eq!(crew.broken_invariant(&config, &timers), Some(sentence));
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Crew {
         // A second stop without news of a continue between them: the kernel keeps the last of both only (waitid(2)).
         if known.stopped_since.replace(now).is_none() {
             self.tell(means, FleetNotice::Stopped { worker });
+            self.mind_lanes(means);
         }
         let timeout = means.config.heartbeat_timeout;
         self.look_before(means, now + timeout + Duration::from_nanos(1));
@@ -176,6 +177,7 @@ impl Crew {
                 // The next look may be as far away as the end of the kill budget's window.
                 self.look(means);
             }
+            self.mind_lanes(means);
         }
     }
 }

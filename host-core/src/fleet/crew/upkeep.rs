@@ -16,6 +16,7 @@ impl Crew {
         while self.counts.staying() < self.allowed() && self.spawn(means, None).is_some() {}
         self.replace_in_advance(means);
         self.end_of_outage(means);
+        self.mind_lanes(means);
     }
 
     /// Whether somebody is to be taken away. Whoever is condemned goes anyway, and before all others; whoever is not

@@ -110,6 +110,7 @@ impl Ledger {
             | Event::Signalled(_)
             | Event::WorkerSaid { .. }
             | Event::SignalFailed { .. }
+            | Event::MindFailed { .. }
             | Event::StrangerReaped { .. }
             | Event::ResizeAsked { .. }
             | Event::RestoreAsked { .. }
