@@ -11,6 +11,11 @@ pub(crate) const CASES: &[Case] = cases![
     k12_a_queue_survives_while_anybody_holds_the_listener,
     k12_a_child_that_did_not_keep_a_listener_does_not_hold_it,
     k13_a_killed_worker_loses_none_that_are_queued,
+    k13_closing_one_of_several_spread_sockets_resets_what_is_queued_there_and_nothing_else,
+    k12_a_spread_socket_that_another_process_holds_keeps_its_queue,
+    k13_connections_are_spread_over_the_sockets_of_a_group_whether_anybody_accepts_or_not,
+    k13_a_killed_worker_of_a_group_loses_none_while_its_host_holds_the_socket,
+    a_group_of_spread_sockets_has_its_address_alone,
     k14_what_a_killed_worker_had_read_decides_what_its_client_sees,
     k15_a_client_that_died_in_the_queue_is_accepted_by_a_worker_all_the_same,
     k16_a_worker_without_descriptors_leaves_the_connection_to_others,
@@ -123,6 +128,122 @@ fn k13_a_killed_worker_loses_none_that_are_queued(world: &World) {
         world.hear(client, b"hi");
     }
     assert_eq!(world.end_of(heir), ExitStatus::Code(0));
+}
+
+/// A group of spread sockets, and their address.
+fn group(world: &World, count: u32) -> (Vec<Handle>, SocketAddr) {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let sockets = world.sys.listen_spread(anywhere, 64, count).expect("a free port");
+    let address = world.sys.local_address(sockets[0]).expect("it is bound");
+    for socket in &sockets {
+        assert_eq!(world.sys.local_address(*socket), Ok(address));
+    }
+    (sockets, address)
+}
+
+/// So many connections to a group of two that nobody accepts. With so many it is as good as sure that each socket
+/// has some.
+const MANY: usize = 40;
+
+/// Accepts and greets all that are queued on `sockets`; how many that were. Their ends stay open.
+fn greet(world: &World, sockets: &[Handle]) -> usize {
+    let all = sockets.iter().flat_map(|socket| std::iter::from_fn(|| world.sys.accept(*socket).ok()));
+    all.inspect(|(server, _)| world.write(*server, b"hi")).count()
+}
+
+/// How many of these connections were reset; all others were greeted.
+fn resets(world: &World, clients: &[Handle]) -> usize {
+    let reset = |client: &&Handle| match world.read(**client) {
+        Ok(words) => {
+            assert_eq!(words, b"hi");
+            false
+        }
+        Err(errno) => {
+            assert_eq!(errno, Errno::CONNRESET);
+            true
+        }
+    };
+    clients.iter().filter(reset).count()
+}
+
+/// Demands that nothing happens to any of these connections.
+fn undisturbed(world: &World, clients: &[Handle]) {
+    world.quiet(clients[0]);
+    assert!(clients.iter().all(|client| world.holds(*client).is_none()));
+}
+
+fn k13_closing_one_of_several_spread_sockets_resets_what_is_queued_there_and_nothing_else(world: &World) {
+    let (sockets, address) = group(world, 2);
+    let clients: Vec<_> = (0..MANY).map(|_| world.connect(address)).collect();
+    world.sys.close(sockets[0]);
+    let others = greet(world, &sockets[1..]);
+    assert!((1..MANY).contains(&others), "{others} of {MANY}");
+    assert_eq!(resets(world, &clients), MANY - others);
+    // Whoever comes from here on comes to the one that is left.
+    let late: Vec<_> = (0..MANY).map(|_| world.connect(address)).collect();
+    assert_eq!(greet(world, &sockets[1..]), MANY);
+    assert_eq!(resets(world, &late), 0);
+}
+
+fn k12_a_spread_socket_that_another_process_holds_keeps_its_queue(world: &World) {
+    let (sockets, address) = group(world, 2);
+    let holder = world.sleeper(&sockets[..1]);
+    let clients: Vec<_> = (0..MANY).map(|_| world.connect(address)).collect();
+    world.sys.close(sockets[0]);
+    undisturbed(world, &clients);
+    let others = greet(world, &sockets[1..]);
+    // It is still one of the group: some of those who come later are queued there, too.
+    let late: Vec<_> = (0..MANY).map(|_| world.connect(address)).collect();
+    let later = greet(world, &sockets[1..]);
+    assert!((1..MANY).contains(&later), "{later} of {MANY}");
+    world.kill(holder);
+    assert_eq!((resets(world, &clients), resets(world, &late)), (MANY - others, MANY - later));
+}
+
+fn k13_connections_are_spread_over_the_sockets_of_a_group_whether_anybody_accepts_or_not(world: &World) {
+    let (sockets, address) = group(world, 3);
+    let idle = world.sleeper(&[sockets[0]]);
+    for _ in 0..3 * MANY {
+        world.connect(address);
+    }
+    let queued: Vec<_> = sockets.iter().map(|socket| greet(world, &[*socket])).collect();
+    assert!(queued.iter().all(|queued| *queued > 0), "{queued:?}");
+    assert_eq!(queued.iter().sum::<usize>(), 3 * MANY, "each is in one queue");
+    world.kill(idle);
+}
+
+fn k13_a_killed_worker_of_a_group_loses_none_while_its_host_holds_the_socket(world: &World) {
+    let (sockets, address) = group(world, 2);
+    let workers = [0, 1].map(|_| world.sleeper(&sockets));
+    let clients: Vec<_> = (0..MANY).map(|_| world.connect(address)).collect();
+    for worker in workers {
+        world.kill(worker);
+    }
+    let heir = world.sleeper(&sockets);
+    undisturbed(world, &clients);
+    assert_eq!(greet(world, &sockets), MANY);
+    assert_eq!(resets(world, &clients), 0);
+    world.kill(heir);
+}
+
+fn a_group_of_spread_sockets_has_its_address_alone(world: &World) {
+    let (sockets, address) = group(world, 2);
+    assert_eq!(world.sys.listen_spread(address, 8, 2), Err(Errno::ADDRINUSE), "another group");
+    assert_eq!(world.sys.listen(address, 8), Err(Errno::ADDRINUSE), "one alone");
+    world.sys.close(sockets[0]);
+    assert_eq!(world.sys.listen_spread(address, 8, 1), Err(Errno::ADDRINUSE), "while one is left");
+    world.sys.close(sockets[1]);
+    let alone = world.sys.listen(address, 8).expect("it is free again");
+    assert_eq!(world.sys.listen_spread(address, 8, 2), Err(Errno::ADDRINUSE));
+    world.sys.close(alone);
+    let again = world.sys.listen_spread(address, 8, 2).expect("it is free again");
+    assert_eq!(again.len(), 2);
+    // A group of one is a socket like any other.
+    let (lonely, address) = group(world, 1);
+    let client = world.connect(address);
+    let server = world.accept(lonely[0]);
+    world.write(server, b"hi");
+    world.hear(client, b"hi");
 }
 
 fn k14_what_a_killed_worker_had_read_decides_what_its_client_sees(world: &World) {

@@ -8,4 +8,5 @@ mod liveness;
 mod nested;
 mod queue;
 mod recycling;
+mod spread;
 mod strategies;
