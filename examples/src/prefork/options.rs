@@ -16,6 +16,11 @@ pub struct Options {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
+    /// Each worker has a queue of its own, and the kernel spreads connections over them (SO_REUSEPORT); by default all share
+    /// one. Less waking and an even spread, but whoever is queued behind a worker that is busy waits for it.
+    #[arg(long)]
+    pub reuse_port: bool,
+
     /// How many workers; by default as many as processors that this process may use.
     #[arg(long, value_name = "N")]
     pub workers: Option<u32>,
@@ -83,7 +88,12 @@ impl Options {
         if let Some(requests) = self.max_requests {
             fleet = fleet.requests_max(requests);
         }
-        App::new(name).listen(LISTENER, &self.listen).poll_period_off().fleet(body(fleet))
+        let app = App::new(name).poll_period_off();
+        if self.reuse_port {
+            app.fleet(body(fleet.listen_spread(LISTENER, &self.listen)))
+        } else {
+            app.listen(LISTENER, &self.listen).fleet(body(fleet))
+        }
     }
 }
 
@@ -95,6 +105,15 @@ mod tests {
     fn the_defaults_describe_servers_that_can_start() {
         assert!(super::super::echo::app(&Options::default()).check().is_ok());
         assert!(super::super::http::app(&Options::default()).check().is_ok());
+        let spread = Options { reuse_port: true, ..Options::default() };
+        assert!(super::super::http::app(&spread).check().is_ok());
+    }
+
+    #[test]
+    fn a_unix_socket_cannot_be_spread() {
+        let options = Options { listen: "unix:/tmp/x".into(), reuse_port: true, ..Options::default() };
+        let error = super::super::echo::app(&options).check().unwrap_err();
+        assert!(error.to_string().contains("the kernel spreads no connections of Unix sockets"), "{error}");
     }
 
     #[test]

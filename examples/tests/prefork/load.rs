@@ -29,10 +29,10 @@ enum Protocol {
 }
 
 impl Protocol {
-    fn server(self) -> Server {
+    fn server(self, flags: &[&str]) -> Server {
         match self {
-            Self::Http => Server::http(4, &[]),
-            Self::Lines => Server::echo(4, &[]),
+            Self::Http => Server::http(4, flags),
+            Self::Lines => Server::echo(4, flags),
         }
     }
 
@@ -115,8 +115,8 @@ fn converse(protocol: Protocol, address: SocketAddr, requests: u32, watch: Stopw
 }
 
 /// Lets clients ask all the time while workers are killed at random.
-fn only_the_connections_of_the_killed_fail(protocol: Protocol) {
-    let mut server = protocol.server();
+fn only_the_connections_of_the_killed_fail(protocol: Protocol, flags: &[&str]) {
+    let mut server = protocol.server(flags);
     let address = server.address;
     let (over, watch) = (AtomicBool::new(false), Stopwatch::start());
     let (outcomes, killed) = thread::scope(|scope| {
@@ -160,12 +160,17 @@ fn only_the_connections_of_the_killed_fail(protocol: Protocol) {
 
 #[test]
 fn while_workers_are_killed_at_random_only_the_connections_that_they_held_fail() {
-    only_the_connections_of_the_killed_fail(Protocol::Http);
+    only_the_connections_of_the_killed_fail(Protocol::Http, &[]);
 }
 
 #[test]
 fn and_so_it_is_with_workers_that_block_in_a_loop() {
-    only_the_connections_of_the_killed_fail(Protocol::Lines);
+    only_the_connections_of_the_killed_fail(Protocol::Lines, &[]);
+}
+
+#[test]
+fn k13_with_a_queue_for_each_worker_nothing_else_is_lost_either() {
+    only_the_connections_of_the_killed_fail(Protocol::Http, &["--reuse-port"]);
 }
 
 /// Kills grown workers, one after the other, chosen at random: who was killed, and when.

@@ -16,4 +16,5 @@ mod load;
 mod recycling;
 mod server;
 mod signals;
+mod spread;
 mod start;

@@ -126,6 +126,21 @@ fn under_every_fault_pages_are_right_or_missing_and_a_healed_fleet_serves_everyb
 }
 
 #[test]
+fn with_a_queue_for_each_worker_a_healed_fleet_serves_everybody_as_well() {
+    let spread = || Options { reuse_port: true, ..options() };
+    check!(|sim| {
+        sim.host(move || echo::app(&spread()));
+        sim.faults(faults());
+        bear_it(sim, talk);
+    });
+    check!(|sim| {
+        sim.host(move || http::app(&spread()));
+        sim.faults(faults());
+        bear_it(sim, browse);
+    });
+}
+
+#[test]
 fn whoever_hangs_is_replaced_and_the_next_client_is_served() {
     for path in ["/hang", "/spin", "/sleep?ms=60000"] {
         check!(|sim| {
