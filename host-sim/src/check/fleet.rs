@@ -2,10 +2,12 @@
 //!
 //! `ledger` keeps who is known; each of the others is fed the same facts and asks it.
 
+mod beats;
 mod ends;
 mod kills;
+mod ladder;
 mod lanes;
-mod ledger;
+pub(super) mod ledger;
 mod restarts;
 mod seats;
 
@@ -20,8 +22,9 @@ use ledger::Ledger;
 /// All rules for fleets.
 #[derive(Default)]
 pub(crate) struct FleetCheck {
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     kills: kills::KillCheck,
+    ladder: ladder::LadderCheck,
     seats: seats::SeatCheck,
     restarts: restarts::RestartCheck,
     ends: ends::EndCheck,
@@ -47,25 +50,28 @@ impl FleetCheck {
             }
             Fact::Action(action) => self.on_action(action),
             Fact::Settled(host) => {
-                self.seats.settled(&self.ledger, host).or_else(|| self.lanes.settled(&self.ledger))
+                let found = self.ladder.settled().or_else(|| self.seats.settled(&self.ledger, host));
+                found.or_else(|| self.lanes.settled(&self.ledger))
             }
         }
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Violation> {
         let (now, ledger) = (self.now, &mut self.ledger);
+        let found = beats::on_event(ledger, now, event);
         self.ends.on_event(ledger, event);
         self.restarts.on_event(ledger, now, event);
         self.seats.on_event(ledger, event);
-        self.kills.on_event(now, event);
+        self.kills.on_event(event);
         self.lanes.on_event(event);
         ledger.on_event(now, event);
-        None
+        found
     }
 
     fn on_action(&mut self, action: &Action) -> Option<Violation> {
         let (now, ledger) = (self.now, &mut self.ledger);
         let found = self.kills.on_action(ledger, now, action);
+        let found = found.or_else(|| self.ladder.on_action(ledger, now, action));
         let found = found.or_else(|| self.seats.on_action(ledger, action));
         let found = found.or_else(|| self.restarts.on_action(ledger, now, action));
         let found = found.or_else(|| self.ends.on_action(ledger, action));

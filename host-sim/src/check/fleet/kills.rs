@@ -1,9 +1,8 @@
 //! Who may be killed, and when.
 //!
-//! S1: for hanging only if its last visible beat is older than the threshold at that moment. S4: never on
-//! what was read before the host itself had paused. S8: one that boots is judged by its boot timeout. S9:
-//! KILL comes no sooner after QUIT, TERM or the soft signal than their grace. S10: signals go to those who
-//! live. S11: KILL goes out once.
+//! S1: for hanging only if its last visible beat is older than the threshold at that moment. S4: only by the
+//! look that has read that beat, never on what was read before; `truth` knows of the host's own pauses. S8:
+//! one that boots is judged by its boot timeout. S10: signals go to those who live.
 
 use super::ledger::{Known, Ledger};
 use crate::check::Violation;
@@ -13,21 +12,18 @@ use host_core::fleet::beat::Pace;
 use host_core::fleet::config::FleetConfig;
 use host_core::fleet::death::Intent;
 use host_core::fleet::notice::FleetNotice;
-use host_core::id::WorkerId;
-use host_core::sys::Signal;
+use host_core::id::{FleetId, WorkerId};
 use host_core::time::Instant;
 
 #[derive(Default)]
 pub(super) struct KillCheck {
-    /// The host was continued at this moment: it had not run since some time before.
-    continued: Option<Instant>,
+    /// The fleet whose beats are the present fact.
+    looks_at: Option<FleetId>,
 }
 
 impl KillCheck {
-    pub(super) fn on_event(&mut self, now: Instant, event: &Event) {
-        if matches!(event, Event::Signalled(Signal::Cont)) {
-            self.continued = Some(now);
-        }
+    pub(super) fn on_event(&mut self, event: &Event) {
+        self.looks_at = if let Event::Beats { fleet, .. } = event { Some(*fleet) } else { None };
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "three orders are about the end of a worker")]
@@ -42,9 +38,6 @@ impl KillCheck {
                         "S10",
                         format!("{signal} is sent to {worker}, who is not born"),
                     ));
-                }
-                if *signal == Signal::Kill {
-                    return too_often(known, *worker).or_else(|| too_early(ledger, known, *worker, now));
                 }
                 None
             }
@@ -91,13 +84,11 @@ impl KillCheck {
         let Some(ready) = known.ready else {
             return Some(Violation::new("S8", format!("{worker} boots, and is judged by its heartbeat")));
         };
-        let Some((read_at, reading)) = known.read.filter(|(at, _)| *at == now) else {
-            let detail = format!("{worker} is killed on beats that were read at another moment than {now}");
+        let fresh = self.looks_at == Some(worker.fleet);
+        let Some((_, reading)) = known.read.filter(|(at, _)| fresh && *at == now) else {
+            let detail = format!("{worker} is condemned at {now}, and not by what was read for that");
             return Some(Violation::new("S4", detail));
         };
-        if self.continued == Some(now) && read_at < now {
-            return Some(Violation::new("S4", format!("{worker} is killed before its beats were read anew")));
-        }
         let since = match reading.beat {
             None => ready,
             Some(beat) if beat.pace == Pace::Busy || config.idle_beats => beat.at,
@@ -123,32 +114,7 @@ impl KillCheck {
 }
 
 impl Known {
-    fn was_sent_soft(&self, config: &FleetConfig) -> bool {
+    pub(super) fn was_sent_soft(&self, config: &FleetConfig) -> bool {
         config.soft_signal.is_some_and(|soft| self.was_sent(soft.signal).is_some())
     }
-}
-
-fn too_often(known: &Known, worker: WorkerId) -> Option<Violation> {
-    let before = known.was_sent(Signal::Kill)?;
-    Some(Violation::new("S11", format!("{worker} is killed, and was killed at {before} before")))
-}
-
-fn too_early(ledger: &Ledger, known: &Known, worker: WorkerId, now: Instant) -> Option<Violation> {
-    let config = ledger.config(worker);
-    // Somebody has asked for it twice, or it would not hear what it was sent.
-    if ledger.stops >= 2 || known.stopped.is_some() {
-        return None;
-    }
-    let soft = config.soft_signal.map(|soft| (soft.signal, soft.grace));
-    let steps = [(Signal::Quit, config.drain_timeout), (Signal::Term, config.term_timeout)];
-    // The last that it was asked by counts.
-    let (at, last) = known.signals.last().copied()?;
-    let (_, grace) = steps.into_iter().chain(soft).find(|(signal, _)| *signal == last)?;
-    // An escalation does not give a drain more time than it had.
-    let by_quit = known.was_sent(Signal::Quit).map(|quit| quit + config.drain_timeout);
-    let earliest = by_quit.map_or(at + grace, |by_quit| by_quit.min(at + grace));
-    (now < earliest).then(|| {
-        let detail = format!("{worker} is killed {:?} after {last}, whose grace is {grace:?}", now.since(at));
-        Violation::new("S9", detail)
-    })
 }

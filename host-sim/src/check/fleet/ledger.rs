@@ -3,24 +3,38 @@
 use host_core::action::Action;
 use host_core::config::HostConfig;
 use host_core::event::Event;
-use host_core::fleet::config::FleetConfig;
+use host_core::fleet::config::{FleetConfig, OnExhausted, Strategy};
 use host_core::fleet::message::FromWorker;
-use host_core::id::WorkerId;
-use host_core::sys::{Pid, Signal, SlotReading};
+use host_core::fleet::notice::FleetNotice;
+use host_core::id::{FleetId, WorkerId};
+use host_core::sys::{ForkError, Pid, Signal, SlotReading};
 use host_core::time::Instant;
 use std::collections::BTreeMap;
 
 /// What facts and orders have told of one worker, from the order to fork it until it was reaped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(in crate::check) struct Known {
+    /// When the order to fork it was given.
+    pub(super) ordered: Instant,
     pub(super) pid: Option<Pid>,
-    pub(super) born: Option<Instant>,
-    pub(super) ready: Option<Instant>,
+    pub(in crate::check) born: Option<Instant>,
+    pub(in crate::check) ready: Option<Instant>,
     pub(super) stopped: Option<Instant>,
     /// What its slot held when it was last read, and when that was.
     pub(super) read: Option<(Instant, SlotReading)>,
     /// The signals that were ordered, with the moments.
-    pub(super) signals: Vec<(Instant, Signal)>,
+    pub(in crate::check) signals: Vec<(Instant, Signal)>,
+}
+
+/// How hard a host stops; it only gets harder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::check) enum Stop {
+    /// What was begun is finished.
+    Drain,
+    /// Workers end without an epilogue.
+    AtOnce,
+    /// The kernel ends them.
+    Now,
 }
 
 impl Known {
@@ -36,16 +50,17 @@ impl Known {
 
 /// All that is known of all fleets of a host.
 #[derive(Default)]
-pub(super) struct Ledger {
-    pub(super) configs: Vec<FleetConfig>,
-    pub(super) workers: BTreeMap<WorkerId, Known>,
-    /// How many times a stop was asked for.
-    pub(super) stops: u32,
+pub(in crate::check) struct Ledger {
+    pub(in crate::check) configs: Vec<FleetConfig>,
+    pub(super) strategy: Strategy,
+    pub(in crate::check) workers: BTreeMap<WorkerId, Known>,
+    /// How hard the host is to stop, and since when that is known.
+    pub(in crate::check) stop: Option<(Stop, Instant)>,
 }
 
 impl Ledger {
     pub(super) fn new(config: &HostConfig) -> Self {
-        Self { configs: config.fleets.clone(), ..Self::default() }
+        Self { configs: config.fleets.clone(), strategy: config.strategy, ..Self::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,6 +69,30 @@ impl Ledger {
 
     pub(super) fn config(&self, worker: WorkerId) -> &FleetConfig {
         &self.configs[worker.fleet.index()]
+    }
+
+    pub(super) fn of_fleet(&self, fleet: FleetId) -> impl Iterator<Item = &Known> {
+        let of_fleet = move |(worker, _): &(&WorkerId, _)| worker.fleet == fleet;
+        self.workers.iter().filter(of_fleet).map(|(_, known)| known)
+    }
+
+    /// How many were not asked to end, those that are not born included.
+    pub(super) fn staying(&self, fleet: FleetId) -> usize {
+        self.of_fleet(fleet).filter(|known| known.stays()).count()
+    }
+
+    /// Whether the host is to stop at least as hard.
+    pub(super) fn stops(&self, stop: Stop) -> bool {
+        self.stop.is_some_and(|(known, _)| known >= stop)
+    }
+
+    /// A stop is asked for. A signal that asks once more asks for more; an application means the same.
+    fn ask(&mut self, now: Instant, stop: Stop, by_signal: bool) {
+        let again = by_signal && stop == Stop::AtOnce && self.stops(Stop::AtOnce);
+        let stop = if again { Stop::Now } else { stop };
+        if !self.stops(stop) {
+            self.stop = Some((stop, now));
+        }
     }
 
     fn of_pid(&mut self, pid: Pid) -> Option<&mut Known> {
@@ -66,7 +105,13 @@ impl Ledger {
                 let known = self.workers.entry(*worker).or_default();
                 (known.pid, known.born) = (Some(*pid), Some(now));
             }
-            Event::SpawnFailed { worker, .. } | Event::WorkerExited { worker, .. } => {
+            Event::SpawnFailed { worker, error } => {
+                self.workers.remove(worker);
+                if matches!(error, ForkError::Threads { .. }) {
+                    self.ask(now, Stop::AtOnce, false);
+                }
+            }
+            Event::WorkerExited { worker, .. } => {
                 self.workers.remove(worker);
             }
             Event::WorkerSaid { worker, message: Ok(FromWorker::Ready) } => {
@@ -91,11 +136,10 @@ impl Ledger {
                     }
                 }
             }
-            Event::Signalled(Signal::Int | Signal::Term | Signal::Quit)
-            | Event::StopAsked
-            | Event::DrainAsked => {
-                self.stops += 1;
-            }
+            Event::Signalled(Signal::Int | Signal::Term) => self.ask(now, Stop::AtOnce, true),
+            Event::StopAsked => self.ask(now, Stop::AtOnce, false),
+            Event::Signalled(Signal::Quit) | Event::DrainAsked => self.ask(now, Stop::Drain, false),
+            Event::SystemFailed { .. } => self.ask(now, Stop::Now, false),
             Event::Started { .. }
             | Event::Added { .. }
             | Event::Opened { .. }
@@ -106,7 +150,6 @@ impl Ledger {
             | Event::Returned { .. }
             | Event::Ready { .. }
             | Event::WatchFailed { .. }
-            | Event::SystemFailed { .. }
             | Event::Signalled(_)
             | Event::WorkerSaid { .. }
             | Event::SignalFailed { .. }
@@ -118,16 +161,23 @@ impl Ledger {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "two orders are about workers that are known")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few orders are about workers that are known")]
     pub(super) fn on_action(&mut self, now: Instant, action: &Action) {
         match action {
             Action::Spawn { worker } => {
-                self.workers.insert(*worker, Known::default());
+                self.workers.insert(*worker, Known { ordered: now, ..Known::default() });
             }
             Action::SignalWorker { worker, signal } => {
                 if let Some(known) = self.workers.get_mut(worker) {
                     known.signals.push((now, *signal));
                 }
+            }
+            // A failure ends the host, and so does a fleet that is configured to.
+            Action::NotifyFailure { .. } => self.ask(now, Stop::AtOnce, false),
+            Action::TellFleet { fleet, notice: FleetNotice::GivenUp }
+                if self.configs[fleet.index()].on_exhausted == OnExhausted::StopHost =>
+            {
+                self.ask(now, Stop::AtOnce, false);
             }
             _ => {}
         }

@@ -1,7 +1,8 @@
 //! When a dead worker is replaced.
 //!
 //! S17: no sooner after its kth young death in a row than half of that backoff – jitter takes away up to
-//! half –, and a stable life resets the row. S18: more young deaths than the budget within its window lead
+//! half –, no slot rests for longer than its backoff, and only a stable life resets the row: another wanted
+//! number, a restart of the fleet and a stop leave the rest as it is. S18: more young deaths than the budget within its window lead
 //! to the documented state, once. S19: a fork that fails is no death, and is tried again later. S22: who
 //! ends because it was asked to is no failure.
 
@@ -45,21 +46,11 @@ impl RestartCheck {
         Self { fleets: vec![Fleet::default(); fleets], ..Self::default() }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is about restarts")]
     pub(super) fn on_event(&mut self, ledger: &Ledger, now: Instant, event: &Event) {
         self.asked = None;
-        match event {
-            Event::SpawnFailed { worker, .. } => {
-                let shortest = ledger.config(*worker).backoff.first / 2;
-                self.fleets[worker.fleet.index()].fork_not_before.get_or_insert(now + shortest);
-            }
-            // Another number, or another fleet's fall, makes an order for a slot a new one.
-            Event::Signalled(_) | Event::ResizeAsked { .. } | Event::RestoreAsked { .. } => {
-                for row in self.slots.values_mut() {
-                    row.not_before = None;
-                }
-            }
-            _ => {}
+        if let Event::SpawnFailed { worker, .. } = event {
+            let shortest = ledger.config(*worker).backoff.first / 2;
+            self.fleets[worker.fleet.index()].fork_not_before.get_or_insert(now + shortest);
         }
     }
 
@@ -100,7 +91,7 @@ impl RestartCheck {
         let state = &mut self.fleets[fleet.index()];
         match notice {
             FleetNotice::Died(death) => return self.died(ledger, now, fleet, death),
-            FleetNotice::Resting { slot, failures, .. } => {
+            FleetNotice::Resting { slot, failures, rest } => {
                 if self.asked == Some((fleet, *slot)) {
                     let detail = format!("slot {slot} rests after its worker ended because it was asked to");
                     return Some(Violation::new("S22", detail));
@@ -112,6 +103,18 @@ impl RestartCheck {
                         row.failures
                     );
                     return Some(Violation::new("S17", detail));
+                }
+                let longest =
+                    if state.degraded { config.degraded_retry } else { config.backoff.full(*failures) };
+                if *rest > longest {
+                    let detail = format!(
+                        "slot {slot} rests for {rest:?} after {failures} young deaths in a row; at most {longest:?}"
+                    );
+                    return Some(Violation::new("S17", detail));
+                }
+                if state.degraded {
+                    // The very death that used the budget up is followed slowly as well.
+                    row.not_before = Some(now + config.degraded_retry);
                 }
             }
             FleetNotice::Degraded { .. } | FleetNotice::GivenUp => {
@@ -141,7 +144,8 @@ impl RestartCheck {
             _ => {}
         }
         let state = &self.fleets[fleet.index()];
-        state.exceeded.then(|| {
+        // A fleet that stops goes on with nothing.
+        (state.exceeded && ledger.stop.is_none()).then(|| {
             Violation::new(
                 "S18",
                 format!("{fleet} has more young deaths than its budget, and goes on as before"),
@@ -167,10 +171,6 @@ impl RestartCheck {
             Some(_) => config.restarts_faulty(),
         };
         if stable || !restarts {
-            return None;
-        }
-        if ledger.stops > 0 {
-            // Nobody is replaced any more.
             return None;
         }
         row.failures += 1;

@@ -31,6 +31,7 @@ fn config() -> HostConfig {
 }
 
 /// One step of a story: at this many milliseconds, a fact or an order.
+#[derive(Clone)]
 enum Step {
     Fact(u64, Event),
     Order(Action),
@@ -88,6 +89,15 @@ fn beats(ms: u64, beat_ms: u64, pace: Pace) -> Step {
     let reading = SlotReading { beat, ..SlotReading::default() };
     F_(ms, Event::Beats { fleet: F, readings: vec![(worker(0, 1), reading)] })
 }
+fn stopped(ms: u64) -> Step {
+    F_(ms, Event::ChildStopped { pid: Pid(10) })
+}
+fn asked(slot: u16, intent: Intent) -> Step {
+    notice(FleetNotice::Asked { worker: worker(slot, 1), intent, signal: Signal::Quit })
+}
+fn surplus(slot: u16) -> Step {
+    asked(slot, Intent::Surplus)
+}
 fn death(incarnation: u32, intent: Option<Intent>, killed: bool) -> Death {
     Death {
         worker: worker(0, incarnation),
@@ -105,8 +115,9 @@ fn died(incarnation: u32, intent: Option<Intent>, killed: bool) -> Step {
     notice(FleetNotice::Died(death(incarnation, intent, killed)))
 }
 
+/// Two workers; the stories are about the first.
 fn lives() -> Vec<Step> {
-    vec![spawn(0, 1), born(1, 0, 1), ready(2, 0, 1)]
+    vec![spawn(0, 1), spawn(1, 1), born(1, 0, 1), born(1, 1, 1), ready(2, 0, 1), ready(2, 1, 1)]
 }
 
 fn after_life(more: Vec<Step>) -> Vec<Step> {
@@ -188,15 +199,50 @@ fn each_rule_is_seen_to_be_broken_and_its_neighbour_to_hold() {
             ]),
             None,
         ),
+        (
+            "killed, and nobody says why",
+            after_life(vec![F_(3, Event::Tick), send(0, 1, Signal::Kill), Settled]),
+            Some("S9"),
+        ),
+        ("killed for what one is asked for", after_life(kill(Intent::Surplus)), Some("S9")),
+        (
+            "killed at a stop though it would hear",
+            after_life([vec![F_(3, Event::Signalled(Signal::Term))], kill(Intent::Stop)].concat()),
+            Some("S9"),
+        ),
+        (
+            "killed at a stop since it is stopped",
+            after_life(
+                [vec![stopped(3), F_(4, Event::Signalled(Signal::Term))], kill(Intent::Stop)].concat(),
+            ),
+            None,
+        ),
+        (
+            "killed in a drain since it is stopped",
+            after_life(
+                [vec![stopped(3), F_(4, Event::Signalled(Signal::Quit))], kill(Intent::Drain)].concat(),
+            ),
+            Some("S9"),
+        ),
+        (
+            "an application that asks twice asks for no more",
+            after_life([vec![F_(3, Event::StopAsked), F_(4, Event::StopAsked)], kill(Intent::Stop)].concat()),
+            Some("S9"),
+        ),
+        (
+            "asked more softly than before",
+            after_life(vec![send(0, 1, Signal::Term), send(0, 1, Signal::Quit)]),
+            Some("S9"),
+        ),
         ("a signal for somebody who is gone", after_life(vec![send(0, 2, Signal::Quit)]), Some("S10")),
         ("a signal for somebody who is not born", vec![spawn(0, 1), send(0, 1, Signal::Quit)], Some("S10")),
         ("killed twice", after_life(vec![send(0, 1, Signal::Kill), send(0, 1, Signal::Kill)]), Some("S11")),
         (
             "kept otherwise than ordered",
             after_life(vec![
-                send(0, 1, Signal::Kill),
+                send(0, 1, Signal::Quit),
                 exited(9, 0, 1, ExitStatus::Code(1)),
-                died(1, Some(Intent::Hung), false),
+                died(1, Some(Intent::Drain), true),
             ]),
             Some("S12"),
         ),
@@ -241,6 +287,54 @@ fn each_rule_is_seen_to_be_broken_and_its_neighbour_to_hold() {
             ]),
             Some("S17"),
         ),
+        (
+            "another wanted number makes no rest shorter",
+            after_life(vec![
+                exited(9, 0, 1, ExitStatus::Code(1)),
+                died(1, None, false),
+                spawn(0, 2),
+                born(10, 0, 2),
+                exited(11, 0, 2, ExitStatus::Code(1)),
+                died(2, None, false),
+                F_(12, Event::Signalled(Signal::Chld)),
+                F_(13, Event::Signalled(Signal::Ttin)),
+                spawn(0, 3),
+            ]),
+            Some("S17"),
+        ),
+        (
+            "a rest beyond the backoff",
+            after_life(vec![
+                exited(9, 0, 1, ExitStatus::Code(1)),
+                died(1, None, false),
+                notice(FleetNotice::Resting { slot: Slot::new(0), failures: 1, rest: MS }),
+            ]),
+            Some("S17"),
+        ),
+        (
+            "a predecessor's sign of life",
+            vec![F_(5, Event::Tick), spawn(0, 1), beats(6, 4, Pace::Busy)],
+            Some("S2"),
+        ),
+        ("its own", vec![F_(5, Event::Tick), spawn(0, 1), beats(6, 5, Pace::Busy)], None),
+        (
+            "a sign of life that takes another back",
+            after_life(vec![beats(10, 9, Pace::Busy), beats(12, 8, Pace::Busy)]),
+            Some("S7"),
+        ),
+        ("a sign of life of the future", after_life(vec![beats(10, 31, Pace::Busy)]), Some("S7")),
+        ("one that the coarse clock dates ahead", after_life(vec![beats(10, 30, Pace::Busy)]), None),
+        (
+            "one too many is taken away",
+            after_life(vec![F_(3, Event::Signalled(Signal::Ttou)), surplus(0), surplus(1)]),
+            Some("L7"),
+        ),
+        (
+            "the restarts of another slot take it away",
+            after_life(vec![F_(3, Event::Tick), surplus(0)]),
+            Some("L7"),
+        ),
+        ("another's death takes it away", after_life(vec![asked(0, Intent::Sibling)]), Some("L7")),
         (
             "degraded without cause",
             after_life(vec![notice(FleetNotice::Degraded { retry_after: MS })]),
@@ -297,12 +391,13 @@ fn each_rule_is_seen_to_be_broken_and_its_neighbour_to_hold() {
 fn more_young_deaths_than_the_budget_must_be_told() {
     let mut story = Vec::new();
     for incarnation in 1..=11 {
-        let ms = u64::from(incarnation) * 1000;
+        // As far apart as the longest backoff may be short.
+        let ms = u64::from(incarnation) * 5200;
         story.push(spawn(0, incarnation));
         story.push(born(ms, 0, incarnation));
         story.push(exited(ms + 1, 0, incarnation, ExitStatus::Code(1)));
         story.push(died(incarnation, None, false));
-        story.push(F_(ms + 999, Event::Signalled(Signal::Hup)));
+        story.push(F_(ms + 5199, Event::Tick));
     }
     // The eleventh within a minute, of ten.
     story.push(notice(FleetNotice::Outage));
