@@ -5,8 +5,11 @@ mod failure_path;
 mod fairness;
 mod fleet;
 mod kick;
+mod livelock;
 mod purity;
 pub(crate) mod truth;
+
+pub(crate) use fleet::ledger::Stop;
 
 use crate::kernel::Nanos;
 use crate::trace::{StableHasher, mix};
@@ -106,6 +109,7 @@ pub(crate) struct Checks {
     failure_path: failure_path::FailurePathCheck,
     purity: purity::PurityCheck,
     fleet: fleet::FleetCheck,
+    livelock: livelock::LivelockCheck,
     facts: u64,
     decisions: u64,
     /// Some service has opened a socket.
@@ -138,6 +142,7 @@ impl Checks {
         broken(self.fairness.on_fact(fact));
         broken(self.failure_path.on_fact(fact));
         broken(self.fleet.on_fact(now, fact));
+        broken(self.livelock.on_fact(now, fact));
     }
 
     /// The host as its facts make it.

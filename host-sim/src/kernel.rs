@@ -17,7 +17,7 @@ pub(crate) mod signals;
 pub(crate) mod slots;
 
 use crate::check::truth::TruthCheck;
-use crate::check::{Checks, Violation};
+use crate::check::{Checks, Stop, Violation};
 use crate::choice::Choices;
 use crate::fault::{Faults, Laid, Plan};
 use crate::trace::{Kind, Trace, Who};
@@ -71,6 +71,10 @@ pub(crate) enum Happening {
     LetGo { index: Index },
     /// A process whose host has died must have ended.
     OrphanDue { index: Index },
+    /// A worker that is silent must have ended, or speak (L2).
+    SilenceDue { index: Index },
+    /// A host that was told to stop must have stopped (L4).
+    StopDue { index: Index, stop: Stop, since: Nanos },
 }
 
 /// Orders the heap: earliest first, then in order of planning.

@@ -358,6 +358,8 @@ impl Sim {
             Happening::Announce { index } => kernel.announce(index),
             Happening::Orphaned { index } => kernel.orphaned(index),
             Happening::OrphanDue { index } => kernel.check_orphan(index),
+            Happening::SilenceDue { index } => kernel.check_silence_is_over(index),
+            Happening::StopDue { index, stop, since } => kernel.check_stop_is_over(index, stop, since),
             Happening::LetGo { index } => kernel.let_go(index),
         }
     }

@@ -3,12 +3,13 @@
 mod processes;
 
 use crate::check::Violation;
+use crate::check::truth::pauses::Kind as Pause;
 use crate::choice::Stream;
 use crate::coroutine::Gate;
 use crate::kernel::files::Object;
 use crate::kernel::poller::{COMPUTING, POLLING};
 use crate::kernel::signals::{Disposition, Signals, set_of};
-use crate::kernel::{Call, Index, Kernel, Nanos};
+use crate::kernel::{Call, Index, Kernel, MILLISECOND, Nanos};
 use crate::trace::{Kind, StableHasher};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::Pace;
@@ -25,6 +26,9 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// Work that is shorter makes nobody late: no heartbeat timeout may be as short.
+const LONG: Nanos = 20 * MILLISECOND;
 
 /// The operating system as one simulated process sees it.
 pub(crate) struct SimSys {
@@ -134,14 +138,23 @@ impl SimSys {
             let kernel = &mut *self.kernel.borrow_mut();
             kernel.record(self.me, Kind::Work, nanos, 0);
             kernel.process(self.me).doing = COMPUTING;
+            if nanos >= LONG {
+                kernel.check_pause(self.me, Pause::Busy);
+                kernel.process(self.me).truth.computing_since = Some(kernel.now);
+                kernel.check_silence(self.me);
+            }
             kernel.spend(self.me, nanos)
         };
         if !alone {
             self.gate.give_way();
         }
         let kernel = &mut *self.kernel.borrow_mut();
+        if nanos >= LONG {
+            kernel.check_resumption(self.me, Pause::Busy);
+        }
         let now = kernel.now;
         let process = kernel.process(self.me);
+        process.truth.computing_since = None;
         process.doing = "running";
         process.pulses = 0;
         process.truth.progress = now;
@@ -517,22 +530,18 @@ impl Sys for SimSys {
             Fact::Event(_, event) => kernel.record(self.me, Kind::HostEvent, StableHasher::of(event), 0),
             Fact::Action(action) => {
                 kernel.record(self.me, Kind::HostAction, StableHasher::of(action), 0);
-                if Some(self.me) == kernel.host {
-                    kernel.check_order(self.me, action);
-                }
             }
-            Fact::Begin(config) => {
-                kernel.expect_config(self.me, config);
-                if Some(self.me) == kernel.host {
-                    kernel.check_beginning(config.fleets.len());
-                }
-            }
+            Fact::Begin(config) => kernel.expect_config(self.me, config),
             Fact::Settled(_) => {}
+        }
+        if Some(self.me) == kernel.host {
+            kernel.check_fact(self.me, &fact);
         }
         let now = kernel.now;
         if kernel.process(self.me).seat.is_none() {
             let Kernel { checks, violation, .. } = kernel;
-            return checks.on_fact(now, &fact, violation);
+            checks.on_fact(now, &fact, violation);
+            return kernel.check_stop(self.me);
         }
         // An event loop in a worker has rules of its own to keep.
         let mut checks = kernel.process(self.me).checks.take().unwrap_or_default();

@@ -1,21 +1,32 @@
 //! The rules that need to know what is true on the machine, whatever the host believes.
 //!
-//! S5: no worker that gives signs of life is killed for hanging. S10: a signal reaches the incarnation
+//! S2: what is read as a sign of life was stored by the same incarnation. S4: the time in which the host
+//! itself did not run, as far as it can know of that, is held against nobody. S5: no worker that gives signs
+//! of life is killed for hanging. S10: a signal reaches the incarnation
 //! that it was ordered for. S14: whoever has died, and can be heard of, is reaped before the host waits
 //! again. S23: the host has the descriptors that its workers need, and no more with time. S37: who was asked
 //! to quit takes no new work. S38: a host that ends by itself leaves nobody. S42: when the host dies, its
-//! workers end as their policy says.
+//! workers end as their policy says. Files of their own have L2 (`hangs`), L4 (`stops`) and S43 (`births`).
+
+mod births;
+mod hangs;
+pub(crate) mod pauses;
+mod stops;
 
 use crate::check::Violation;
+use crate::check::fleet::ledger::Stop;
 use crate::kernel::process::{Life, Process};
-use crate::kernel::slots::Seat;
+use crate::kernel::slots::{Seat, Seen};
 use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos};
 use host_core::action::Action;
 use host_core::error::exit;
+use host_core::event::Event;
 use host_core::fleet::death::Intent;
+use host_core::fleet::message::FromWorker;
 use host_core::fleet::notice::FleetNotice;
 use host_core::id::WorkerId;
-use host_core::sys::{ExitStatus, OnHostDeath, Signal};
+use host_core::sys::{ExitStatus, Fact, OnHostDeath, Signal};
+use pauses::Pauses;
 
 /// What is kept between two moments at which the truth is looked at.
 #[derive(Debug, Default)]
@@ -26,6 +37,10 @@ pub(crate) struct TruthCheck {
     base: Option<usize>,
     /// The page of its first fleet.
     first_page: u32,
+    /// When the host itself did not run.
+    pauses: Pauses,
+    /// How hard it stops, as far as a bound was set for that.
+    stop: Option<Stop>,
 }
 
 /// How long a worker may live after its host has died: what the kernel takes to tell it, and to end it.
@@ -37,13 +52,28 @@ const POLLS_MAX: u32 = 2;
 
 impl Kernel {
     /// The host begins; its pages are made.
-    pub(crate) fn check_beginning(&mut self, fleets: usize) {
+    fn check_beginning(&mut self, fleets: usize) {
         self.truths.first_page = (self.pages.len() - fleets) as u32;
+    }
+
+    /// A fact or an order of the host passes.
+    pub(crate) fn check_fact(&mut self, host: Index, fact: &Fact<'_>) {
+        if let Fact::Event(_, event) = fact {
+            self.truths.pauses.on_event(self.now, event);
+        }
+        match fact {
+            Fact::Begin(config) => self.check_beginning(config.fleets.len()),
+            Fact::Event(_, Event::WorkerSaid { worker, message: Ok(FromWorker::Ready) }) => {
+                self.check_ready(host, *worker);
+            }
+            Fact::Action(action) => self.check_order(host, action),
+            Fact::Event(..) | Fact::Settled(_) => {}
+        }
     }
 
     /// An order of the host passes.
     #[expect(clippy::wildcard_enum_match_arm, reason = "two orders can be compared with the truth")]
-    pub(crate) fn check_order(&mut self, host: Index, action: &Action) {
+    fn check_order(&mut self, host: Index, action: &Action) {
         match action {
             Action::SignalWorker { worker, signal } => self.truths.ordered = Some((*worker, *signal)),
             Action::TellFleet { notice: FleetNotice::Killed { worker, intent: Intent::Hung }, .. } => {
@@ -72,24 +102,34 @@ impl Kernel {
                 Some(config) => config.heartbeat_timeout.as_nanos() as Nanos,
                 None => return,
             };
-        let of_host = |process: &&Process| {
+        let of_host = |process: &Process| {
             process.parent == Some(host) && process.seat.is_some_and(|seat| self.is_seat_of(seat, worker))
         };
-        let Some(killed) = self.processes.iter().rev().position(|process| of_host(&process)) else { return };
-        let killed = self.processes.len() - 1 - killed;
-        let Some((seat, pulsed)) = self.processes[killed].seat.zip(self.processes[killed].truth.pulsed)
+        let Some(killed) = self.processes.iter().rposition(of_host) else { return };
+        let Some(seat) = self.processes[killed].seat else { return };
+        let Some(Seen { at: read_at, stored: pulsed, before }) =
+            self.words(seat).and_then(|words| words.seen(seat))
         else {
             return;
         };
-        let read_at = self.words(seat).map_or(0, |words| words.read_at);
+        let age = read_at - pulsed;
+        let paused = self.truths.pauses.halted(pulsed, read_at, before);
+        if paused > 0 && age < threshold + paused {
+            let (age, paused) = (age / MILLISECOND, paused / MILLISECOND);
+            let detail = format!(
+                "{worker} gave a sign of life {age} ms before its slot was read, the host did not run for {paused} ms of that, and kills it"
+            );
+            self.violate(Violation::new("S4", detail));
+            return;
+        }
         let killed = &self.processes[killed];
         let halted = killed
             .truth
             .halted
             .iter()
             .any(|(_, until)| until.is_none_or(|until| until + threshold > read_at));
-        if !halted && pulsed <= read_at && read_at - pulsed < threshold {
-            let age = (read_at - pulsed) / MILLISECOND;
+        if !halted && age < threshold {
+            let age = age / MILLISECOND;
             let detail =
                 format!("{worker} gave a sign of life {age} ms before its slot was read, and is killed");
             self.violate(Violation::new("S5", detail));
@@ -172,8 +212,6 @@ impl Kernel {
     }
 
     fn is_seat_of(&self, seat: Seat, worker: WorkerId) -> bool {
-        let page = self.truths.first_page + worker.fleet.index() as u32;
-        let place = (u32::from(worker.slot.number()), worker.incarnation);
-        seat.page.0 == page && (seat.slot, seat.incarnation) == place
+        self.worker_of(seat) == Some(worker)
     }
 }

@@ -77,6 +77,7 @@ impl Kernel {
             Class::IgnoreQuit => self.on_worker(target, |kernel, worker| {
                 let soft = [Signal::Term, Signal::Int, Signal::Quit];
                 kernel.process(worker).signals.set(&soft, Disposition::Ignored);
+                kernel.process(worker).truth.deaf = true;
             }),
         }
     }

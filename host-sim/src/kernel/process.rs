@@ -59,8 +59,14 @@ pub(crate) struct Truth {
     pub(crate) progress: Nanos,
     /// It hangs for ever, by a fault.
     pub(crate) hung_since: Option<Nanos>,
-    /// Its last sign of life.
-    pub(crate) pulsed: Option<Nanos>,
+    /// It is stopped by a signal.
+    pub(crate) stopped_since: Option<Nanos>,
+    /// It computes at length, and gives no sign of life meanwhile.
+    pub(crate) computing_since: Option<Nanos>,
+    /// The end of such a silence is waited for.
+    pub(crate) watched: bool,
+    /// By a fault, it ignores what it should heed.
+    pub(crate) deaf: bool,
     /// How many times it has heard from its poller since it was asked to quit.
     pub(crate) polls_since_quit: u32,
     /// When it was stopped or not scheduled; the last span may be open.
@@ -198,6 +204,18 @@ impl Process {
 
     pub(crate) fn is_living(&self) -> bool {
         self.life == Life::Living
+    }
+
+    /// What it does, or why it does nothing, in words.
+    pub(crate) const fn state(&self) -> &'static str {
+        match self.life {
+            Life::Exiting => "exiting",
+            Life::Zombie => "a zombie",
+            Life::Gone => "gone",
+            Life::Living if self.stopped => "stopped",
+            Life::Living if self.held > 0 => "not scheduled",
+            Life::Living => self.doing,
+        }
     }
 
     /// Whether it is kept from running, by a signal or by the scheduler.

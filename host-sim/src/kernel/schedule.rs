@@ -1,5 +1,6 @@
 //! Who runs: turns, wakes, and what keeps a process from running.
 
+use crate::check::truth::pauses::Kind as Pause;
 use crate::choice::Stream;
 use crate::kernel::process::Run;
 use crate::kernel::{Happening, Index, Kernel, MICROSECOND, Nanos};
@@ -94,7 +95,9 @@ impl Kernel {
             return false;
         }
         process.run = Run::Running;
-        process.begun = true;
+        if !std::mem::replace(&mut process.begun, true) {
+            self.check_baseline(index);
+        }
         true
     }
 
@@ -123,6 +126,7 @@ impl Kernel {
         let process = self.process(index);
         if !process.is_halted() {
             process.truth.halted.push((now, None));
+            self.check_pause(index, Pause::Halted);
         }
     }
 
@@ -135,7 +139,9 @@ impl Kernel {
         }
         if let Some((_, until @ None)) = process.truth.halted.last_mut() {
             *until = Some(now);
+            self.check_resumption(index, Pause::Halted);
         }
+        let process = self.process(index);
         if std::mem::take(&mut process.owed) {
             let turn = process.turn;
             self.after(0, Happening::Run { index, turn });
@@ -152,5 +158,6 @@ impl Kernel {
         process.truth.hung_since = Some(now);
         process.next_turn(Run::Blocked { interruptible: false });
         self.record(index, Kind::Hang, 0, 0);
+        self.check_silence(index);
     }
 }

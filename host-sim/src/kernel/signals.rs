@@ -124,7 +124,15 @@ impl Signals {
         Some(signal)
     }
 
-    const fn holds_back(&self, signal: Signal) -> bool {
+    pub(crate) fn disposition(&self, signal: Signal) -> Disposition {
+        self.dispositions[signal.number() as usize]
+    }
+
+    pub(crate) const fn is_pending(&self, signal: Signal) -> bool {
+        self.pending & bit(signal) != 0
+    }
+
+    pub(crate) const fn holds_back(&self, signal: Signal) -> bool {
         self.blocked & bit(signal) != 0
     }
 
@@ -170,6 +178,9 @@ impl Kernel {
             // It continues the process at once, whatever is set for it.
             Signal::Cont => {
                 self.process(index).signals.pending &= !set_of(&[Signal::Ttin, Signal::Ttou]);
+                if self.process(index).signals.holds_back(signal) {
+                    self.check_continuation(index);
+                }
                 self.cont(index);
             }
             Signal::Ttin | Signal::Ttou => self.process(index).signals.pending &= !bit(Signal::Cont),
@@ -245,8 +256,12 @@ impl Kernel {
             return;
         }
         self.halting(index);
-        self.process(index).stopped = true;
+        let now = self.now;
+        let process = self.process(index);
+        process.stopped = true;
+        process.truth.stopped_since = Some(now);
         self.record(index, Kind::Stop, 0, 0);
+        self.check_silence(index);
         self.tell_parent(index, News::Stopped);
     }
 
@@ -254,6 +269,7 @@ impl Kernel {
         if !std::mem::take(&mut self.process(index).stopped) {
             return;
         }
+        self.process(index).truth.stopped_since = None;
         self.record(index, Kind::Continue, 0, 0);
         self.tell_parent(index, News::Continued);
         if self.process(index).doing == crate::kernel::poller::POLLING {

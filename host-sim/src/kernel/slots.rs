@@ -3,6 +3,7 @@
 //! They are memory, not messages: what a worker stored stays when it is killed (K26), until the slot is
 //! claimed for its successor.
 
+use crate::check::Violation;
 use crate::kernel::{Index, Kernel, MILLISECOND, Nanos};
 use crate::trace::Kind;
 use host_core::fleet::beat::{Beat, Pace, pack_count, pack_extension, unpack_count, unpack_extension};
@@ -15,8 +16,29 @@ pub(crate) struct Words {
     beat: u64,
     extension: u64,
     count: u64,
-    /// When the parent last looked: for the rules.
-    pub(crate) read_at: Nanos,
+    /// For the rules: when the sign of life was stored, and by which incarnation.
+    stored: Option<(Nanos, u32)>,
+    /// When the parent last looked, what stood there then, and when it had looked before.
+    seen: Option<(Nanos, (Nanos, u32), Nanos)>,
+}
+
+/// What a parent has read in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// When it last looked.
+    pub(crate) at: Nanos,
+    /// When the sign of life that it found had been given.
+    pub(crate) stored: Nanos,
+    /// When it had looked before.
+    pub(crate) before: Nanos,
+}
+
+impl Words {
+    /// What the parent has read of whoever sits in `seat`.
+    pub(crate) fn seen(&self, seat: Seat) -> Option<Seen> {
+        let (at, (stored, by), before) = self.seen?;
+        (by == seat.incarnation).then_some(Seen { at, stored, before })
+    }
 }
 
 /// Which slot a worker writes, and as whom.
@@ -52,12 +74,23 @@ impl Kernel {
     pub(crate) fn slot_read(&mut self, seat: Seat) -> SlotReading {
         let now = self.now;
         let Some(words) = self.words(seat) else { return SlotReading::default() };
-        words.read_at = now;
-        SlotReading {
+        let before = words.seen.map_or(0, |(before, ..)| before);
+        words.seen = words.stored.map(|stored| (now, stored, before));
+        let reading = SlotReading {
             beat: Beat::unpack(words.beat, seat.incarnation),
             extended_until: unpack_extension(words.extension, seat.incarnation),
             requests: unpack_count(words.count, seat.incarnation),
+        };
+        let by =
+            words.stored.map(|(_, by)| by).filter(|by| reading.beat.is_some() && *by != seat.incarnation);
+        if let Some(by) = by {
+            let Seat { slot, incarnation, .. } = seat;
+            let detail = format!(
+                "what incarnation {by} stored in slot {slot} is read as a sign of life of incarnation {incarnation}"
+            );
+            self.violate(Violation::new("S2", detail));
         }
+        reading
     }
 
     /// Whether `me` is a worker that has told that it waits: until it tells otherwise it runs the
@@ -72,7 +105,6 @@ impl Kernel {
         let now = self.now;
         let process = self.process(me);
         process.truth.progress = now;
-        process.truth.pulsed = Some(now);
         let Some(seat) = process.seat else { return };
         if process.pace.replace(pace) != Some(pace) {
             self.record(me, Kind::Pulse, u64::from(pace == Pace::Busy), 0);
@@ -80,6 +112,7 @@ impl Kernel {
         let at = Instant::from_nanos((now / TICK + 2) * TICK);
         if let Some(words) = self.words(seat) {
             words.beat = Beat { at, pace }.pack(seat.incarnation);
+            words.stored = Some((now, seat.incarnation));
         }
     }
 
@@ -96,6 +129,12 @@ impl Kernel {
         if let Some(words) = self.words(seat) {
             words.count = pack_count(requests, seat.incarnation);
         }
+    }
+
+    /// Until when whoever sits in `seat` has asked to be let alone; zero if it has not.
+    pub(crate) fn extension(&mut self, seat: Seat) -> Nanos {
+        let extended = self.words(seat).and_then(|words| unpack_extension(words.extension, seat.incarnation));
+        extended.map_or(0, Instant::as_nanos)
     }
 
     pub(crate) fn words(&mut self, seat: Seat) -> Option<&mut Words> {

@@ -97,7 +97,7 @@ fn too_early(ledger: &Ledger, known: &Known, worker: WorkerId, now: Instant) -> 
 }
 
 /// How long a worker has after a signal.
-pub(in crate::check) fn grace(signal: Signal, config: &FleetConfig) -> Duration {
+fn grace(signal: Signal, config: &FleetConfig) -> Duration {
     match (config.soft_signal.filter(|soft| soft.signal == signal), signal) {
         // One that leaves evidence keeps those who drain waiting no longer than any other.
         (Some(soft), _) => soft.grace.min(config.drain_timeout),

@@ -28,7 +28,7 @@ pub(in crate::check) struct Known {
 
 /// How hard a host stops; it only gets harder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::check) enum Stop {
+pub(crate) enum Stop {
     /// What was begun is finished.
     Drain,
     /// Workers end without an epilogue.
@@ -63,7 +63,7 @@ impl Ledger {
         Self { configs: config.fleets.clone(), strategy: config.strategy, ..Self::default() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::check) fn is_empty(&self) -> bool {
         self.configs.is_empty()
     }
 
@@ -71,7 +71,7 @@ impl Ledger {
         &self.configs[worker.fleet.index()]
     }
 
-    pub(super) fn of_fleet(&self, fleet: FleetId) -> impl Iterator<Item = &Known> {
+    pub(in crate::check) fn of_fleet(&self, fleet: FleetId) -> impl Iterator<Item = &Known> {
         let of_fleet = move |(worker, _): &(&WorkerId, _)| worker.fleet == fleet;
         self.workers.iter().filter(of_fleet).map(|(_, known)| known)
     }
@@ -107,7 +107,7 @@ impl Ledger {
             }
             Event::SpawnFailed { worker, error } => {
                 self.workers.remove(worker);
-                if matches!(error, ForkError::Threads { .. }) {
+                if matches!(error, ForkError::Threads { .. }) && self.stop.is_none() {
                     self.ask(now, Stop::AtOnce, false);
                 }
             }
@@ -175,7 +175,8 @@ impl Ledger {
             // A failure ends the host, and so does a fleet that is configured to.
             Action::NotifyFailure { .. } => self.ask(now, Stop::AtOnce, false),
             Action::TellFleet { fleet, notice: FleetNotice::GivenUp }
-                if self.configs[fleet.index()].on_exhausted == OnExhausted::StopHost =>
+                if self.configs[fleet.index()].on_exhausted == OnExhausted::StopHost
+                    && self.stop.is_none() =>
             {
                 self.ask(now, Stop::AtOnce, false);
             }
