@@ -109,6 +109,8 @@ pub(crate) struct Crew {
     looking: Option<Instant>,
     pauses: Pauses,
     lanes: Minding,
+    /// The host has not run since the last look.
+    has_paused: bool,
     kills: Kills,
     outage: bool,
     intensity: Intensity,
@@ -143,6 +145,7 @@ impl Crew {
             looking: None,
             pauses: Pauses::default(),
             lanes: Minding::new(config.lanes()),
+            has_paused: false,
             kills: Kills::default(),
             outage: false,
             intensity: Intensity::default(),

@@ -19,6 +19,10 @@ impl Pauses {
     /// Being late by less than this is the ordinary course of a busy machine.
     pub(crate) const TOLERANCE: Duration = Duration::from_millis(5);
 
+    /// How long a worker that was frozen with its host has to give a sign of life, once both go on. When the freeze
+    /// began the host cannot tell: only that it is late.
+    pub(crate) const CHANCE: Duration = Duration::from_millis(10);
+
     /// The host did not run from `from` to `to`. Reports come in the order of their ends.
     pub(crate) fn note(&mut self, mut from: Instant, mut to: Instant) {
         if from >= to {

@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     pub(crate) stopped_since: Option<Instant>,
     /// Its silence was warned of.
     pub(crate) warned: bool,
+    /// In its silence it was late already, and not condemned since the host had not run just before.
+    pub(crate) spared: bool,
     /// It is late, and the kill budget holds its kill back.
     pub(crate) held: bool,
     /// It was asked to end.
@@ -119,6 +121,7 @@ impl Worker {
             requests: 0,
             stopped_since: None,
             warned: false,
+            spared: false,
             held: false,
             leaving: None,
             replaces,
@@ -129,6 +132,7 @@ impl Worker {
     pub(crate) fn observe(&mut self, reading: SlotReading) {
         if reading.beat != self.beat {
             self.warned = false;
+            self.spared = false;
             self.held = false;
         }
         self.beat = reading.beat;
@@ -177,11 +181,11 @@ mod tests {
         let mut worker = worker();
         worker.observe(reading(10));
         assert_eq!((worker.extended_until, worker.requests), (Some(at(90)), 4));
-        (worker.warned, worker.held) = (true, true);
+        (worker.warned, worker.spared, worker.held) = (true, true, true);
         worker.observe(reading(10));
-        assert!(worker.warned && worker.held, "the same beat is the same silence");
+        assert!(worker.warned && worker.spared && worker.held, "the same beat is the same silence");
         worker.observe(reading(11));
-        assert!(!worker.warned && !worker.held);
+        assert!(!worker.warned && !worker.spared && !worker.held);
     }
 
     #[test]

@@ -20,6 +20,37 @@ fn s4_a_cont_that_comes_behind_other_facts_of_its_wake_forgives_the_stop_all_the
 }
 
 #[test]
+fn s4_a_look_that_comes_late_condemns_nobody_before_it_had_a_chance_to_go_on() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (look(), "read a"),
+        (all([busy("a0.1"), busy("a1.1")]), ""),
+        // Host and workers were frozen, and nobody says so.
+        (late(5_000 * MS), ""),
+        (tick(), "read a"),
+        (beats("a"), ""),
+        (next(), "look a in 10"),
+        (busy("a1.1"), ""),
+        (look(), "read a, late a0.1 110+, signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
+fn one_that_hangs_is_spared_once_however_late_the_looks_are() {
+    let mut rig = Rig::up(workers(1));
+    rig.play([
+        (look(), "read a"),
+        (busy("a0.1"), ""),
+        (late(200 * MS), ""),
+        (tick(), "read a"),
+        (beats("a"), ""),
+        (late(60 * MS), ""),
+        (tick(), "read a"),
+        (beats("a"), "late a0.1 110+, signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
 fn s4_who_was_frozen_with_its_host_has_its_boot_timeout_all_the_same() {
     let mut rig = Rig::started(workers(1));
     rig.play([

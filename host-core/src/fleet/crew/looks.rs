@@ -2,7 +2,7 @@
 //!
 //! Nobody looks on a tick: the host sleeps until the earliest moment at which somebody could be late, and
 //! reads all slots in that one wake. The verdict is given on what was read then, never on what was read
-//! before (S4).
+//! before; and the first look after the host itself had not run condemns nobody (S4).
 
 use super::{Crew, Means};
 use crate::action::Action;
@@ -50,6 +50,7 @@ impl Crew {
     pub(crate) fn paused(&mut self, from: Instant, to: Instant) {
         if to.since(from) > Pauses::TOLERANCE {
             self.pauses.note(from, to);
+            self.has_paused = true;
         }
     }
 
@@ -60,6 +61,7 @@ impl Crew {
         if let Some(ordered) = self.looking.take() {
             self.paused(ordered, now);
         }
+        let has_paused = core::mem::take(&mut self.has_paused);
         let mut next: Option<Instant> = None;
         let mut oldest = now;
         for (worker, reading) in readings.iter().copied() {
@@ -76,6 +78,7 @@ impl Crew {
                     let soon = could_be_late_at(now, None, means.config);
                     Some(warn_at.unwrap_or(late_at).min(soon))
                 }
+                Verdict::Late { .. } if has_paused && self.spare(worker) => Some(now + Pauses::CHANCE),
                 Verdict::Late { age } => {
                     self.warned(means, worker, age);
                     self.condemn(means, worker, Intent::Hung, Timer::Look(self.id))
@@ -101,6 +104,11 @@ impl Crew {
             None => means.timers.clear(Timer::Look(self.id)),
         }
         self.upkeep(means);
+    }
+
+    /// Whoever was frozen with its host has a chance to give a sign of life before it is judged, once a silence.
+    fn spare(&mut self, worker: WorkerId) -> bool {
+        self.worker_mut(worker).is_some_and(|known| !core::mem::replace(&mut known.spared, true))
     }
 
     fn observe(&mut self, means: &mut Means<'_>, worker: WorkerId, reading: SlotReading) {
