@@ -79,6 +79,8 @@ pub struct Report {
     pub hash: u64,
     /// The faults that were planned.
     pub plan: String,
+    /// How fleets and workers stood at the end.
+    pub state: Vec<String>,
     /// The last events.
     pub timeline: Vec<String>,
     /// The command that replays it.
@@ -87,12 +89,18 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { violation, seed, hash, plan, timeline, replay } = self;
+        let Self { violation, seed, hash, plan, state, timeline, replay } = self;
         writeln!(f, "{}: {}", violation.id, violation.sentence)?;
         writeln!(f, "  seen: {}", violation.detail)?;
         writeln!(f, "  seed {seed}, hash {hash:016x}, faults: {plan}")?;
         writeln!(f, "  the last {} events:", timeline.len())?;
         for line in timeline {
+            writeln!(f, "    {line}")?;
+        }
+        if !state.is_empty() {
+            writeln!(f, "  at the end:")?;
+        }
+        for line in state {
             writeln!(f, "    {line}")?;
         }
         write!(f, "  replay: {replay}")
@@ -175,6 +183,7 @@ fn attempt(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Violation>
 
 fn report(site: Site, sim: &Sim, violation: Violation, twin: bool) -> Report {
     Report {
+        state: sim.end_state(violation.id),
         violation,
         seed: sim.seed(),
         hash: sim.hash(),

@@ -1,5 +1,8 @@
 //! A run: a simulated machine, an application on it, clients, faults, and time.
 
+#[cfg(test)]
+mod careless;
+mod end_state;
 mod machine;
 mod settle;
 #[cfg(test)]

@@ -27,6 +27,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+/// Work of a host that is shorter delays nothing that any rule measures.
+const NOTICEABLE: Nanos = MILLISECOND;
 /// Work that is shorter makes nobody late: no heartbeat timeout may be as short.
 const LONG: Nanos = 20 * MILLISECOND;
 
@@ -138,8 +140,10 @@ impl SimSys {
             let kernel = &mut *self.kernel.borrow_mut();
             kernel.record(self.me, Kind::Work, nanos, 0);
             kernel.process(self.me).doing = COMPUTING;
-            if nanos >= LONG {
+            if nanos >= NOTICEABLE {
                 kernel.check_pause(self.me, Pause::Busy);
+            }
+            if nanos >= LONG {
                 kernel.process(self.me).truth.computing_since = Some(kernel.now);
                 kernel.check_silence(self.me);
             }
@@ -149,7 +153,7 @@ impl SimSys {
             self.gate.give_way();
         }
         let kernel = &mut *self.kernel.borrow_mut();
-        if nanos >= LONG {
+        if nanos >= NOTICEABLE {
             kernel.check_resumption(self.me, Pause::Busy);
         }
         let now = kernel.now;

@@ -195,9 +195,9 @@ impl Kernel {
     }
 
     /// What a handle names.
-    pub(crate) fn object(&mut self, me: Index, handle: Handle) -> Option<Object> {
+    pub(crate) fn object(&self, me: Index, handle: Handle) -> Option<Object> {
         let file = self.file(me, handle)?;
-        Some(self.files.get(file).object)
+        Some(self.files.table[file as usize].object)
     }
 
     /// Copies descriptors for a child.

@@ -3,16 +3,19 @@
 use super::Sim;
 use crate::check::Violation;
 use host_core::fleet::config::FleetConfig;
-use host_core::fleet::status::FleetStatus;
+use host_core::fleet::status::{FleetStatus, Health};
 use host_core::id::FleetId;
 use host_core::time::Duration;
+
+/// What a fleet lacks that is complete and was not well before.
+const DEGRADED: &str = "is complete, and degraded still";
 
 /// What everything else takes: scheduling, and one round of an operator.
 const EPSILON: Duration = Duration::from_secs(2);
 
 impl Sim {
-    /// Demands that every fleet is complete (L1) and that nobody hangs (L2), within `extra` and what the
-    /// settings say.
+    /// Demands that every fleet is complete (L1) and not degraded any more (L6), and that nobody hangs (L2), within
+    /// `extra` and what the settings say.
     pub(super) fn settle_fleets(&mut self, extra: Duration) {
         let fleets: Vec<_> = {
             let kernel = self.kernel.borrow();
@@ -27,7 +30,13 @@ impl Sim {
         if !self.run_until(bound, over) {
             let detail = format!("{bound:?} after the last fault: {}", self.incomplete().join("; "));
             let hangs = self.workers().iter().any(|worker| worker.hung_since.is_some() && !worker.orphaned);
-            self.fail(Violation::new(if hangs { "L2" } else { "L1" }, detail));
+            let rule = match () {
+                () if hangs => "L2",
+                // All are there, and the fleet does not see that it is well.
+                () if self.incomplete().iter().all(|lack| lack.ends_with(DEGRADED)) => "L6",
+                () => "L1",
+            };
+            self.fail(Violation::new(rule, detail));
         }
     }
 
@@ -64,6 +73,8 @@ impl Sim {
                     fleet.resting,
                     fleet.health,
                 ));
+            } else if fleet.health == Health::Degraded {
+                lacking.push(format!("fleet `{}` {DEGRADED}", fleet.name));
             }
         }
         lacking

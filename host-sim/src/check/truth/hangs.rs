@@ -17,6 +17,8 @@ use host_core::time::Duration;
 
 /// What looking, deciding and killing take.
 const EPSILON: Nanos = 10 * MILLISECOND;
+/// Who was frozen with its host has so long to give a sign of life before it is condemned.
+const CHANCE: Nanos = 10 * MILLISECOND;
 /// A sign of life is dated two ticks of the coarse clock ahead, so that nobody looks older than it is.
 const AHEAD: Nanos = 8 * MILLISECOND;
 /// How soon to look again when nothing can be said yet.
@@ -24,7 +26,7 @@ const AGAIN: Nanos = 100 * MILLISECOND;
 
 impl Process {
     /// Since when it does nothing that anybody could take for life, if it does not.
-    fn silent_since(&self) -> Option<Nanos> {
+    pub(crate) fn silent_since(&self) -> Option<Nanos> {
         let truth = &self.truth;
         [truth.hung_since, truth.stopped_since, truth.computing_since].into_iter().flatten().min()
     }
@@ -83,8 +85,9 @@ impl Kernel {
             Some(budget) => nanos(budget.window) * ledger.of_fleet(worker.fleet).count() as Nanos,
             None => 0,
         };
-        let due = (from + budget).max(extended) + held;
-        Some(due + self.truths.pauses.missed(from, self.now) + EPSILON + self.news_delay())
+        let missed = self.truths.pauses.missed(from, self.now);
+        let chance = if missed > 0 { CHANCE } else { 0 };
+        Some((from + budget).max(extended) + held + missed + chance + EPSILON + self.news_delay())
     }
 
     /// By how much faults may delay one piece of news of a child.
@@ -93,7 +96,7 @@ impl Kernel {
     }
 
     /// Who sits in `seat`, as its host names it.
-    pub(super) fn worker_of(&self, seat: Seat) -> Option<WorkerId> {
+    pub(crate) fn worker_of(&self, seat: Seat) -> Option<WorkerId> {
         let fleet = u16::try_from(seat.page.0.checked_sub(self.truths.first_page)?).ok()?;
         let slot = host_core::id::Slot::new(u16::try_from(seat.slot).ok()?);
         let fleet = host_core::id::FleetId::new(fleet);
@@ -113,7 +116,7 @@ fn budget(config: &FleetConfig, known: &Known, since: Nanos) -> Option<(Nanos, N
             (Signal::Term, None) => config.term_timeout,
             (_, None) => config.drain_timeout,
         };
-        return Some((at.as_nanos(), nanos(grace)));
+        return Some((at.as_nanos().max(since), nanos(grace)));
     }
     let soft = config.soft_signal.map_or(0, |soft| nanos(soft.grace));
     Some(match known.ready {

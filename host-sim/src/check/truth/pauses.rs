@@ -31,7 +31,7 @@ enum Known {
     /// It woke late, and cannot tell when the pause began: so the look at that moment condemns nobody, and the next
     /// one goes by what that one has read.
     Late,
-    /// It was told that it goes on (CONT).
+    /// It was told that it goes on (CONT), and hears of it in its first wake.
     Told,
 }
 
@@ -64,8 +64,14 @@ impl Pauses {
     pub(super) fn on_event(&mut self, now: Nanos, event: &Event) {
         match event {
             Event::Tick => self.ticked = now,
-            // It may not have been stopped at all; how would it know?
             Event::Signalled(Signal::Cont) => {
+                let ticked = self.ticked;
+                if let Some(span) =
+                    self.spans.last_mut().filter(|span| span.until.is_some_and(|until| until >= ticked))
+                {
+                    span.known = Known::Told;
+                }
+                // It may not have been stopped at all; how would it know?
                 self.begin(now, Kind::Halted);
                 self.end(now, Kind::Halted, Known::No);
             }
@@ -125,9 +131,11 @@ impl Kernel {
         self.truths.pauses.end(self.now, kind, if late { Known::Late } else { Known::No });
     }
 
-    /// A process that reads it is sent CONT: that it was stopped is no secret.
+    /// A process that reads it is sent CONT: that it was stopped is no secret, unless its poller has so much else
+    /// to tell that this comes later.
     pub(crate) fn check_continuation(&mut self, index: Index) {
         if Some(index) == self.host
+            && !self.laid.single_events
             && let Some(span) = self.truths.pauses.spans.last_mut()
             && span.until.is_none()
         {
