@@ -229,8 +229,9 @@ impl Crew {
                 }
             }
             FromWorker::LeftWaiting => self.unheard = true,
-            // What it asked for stands in its slot; a look makes it known.
-            FromWorker::Extended => self.look(means),
+            // What it asked for stands in its slot; a look makes it known. Not before all that is told at this
+            // moment is: only then it is known what the host has missed (S4).
+            FromWorker::Extended => self.look_before(means, means.now),
             FromWorker::Leaves => {
                 self.lanes.declines(worker);
                 self.mind_lanes(means);

@@ -1,6 +1,7 @@
 //! Time in which the host itself did not run is held against nobody, whatever budget it falls into (S4).
 
 use crate::rig::*;
+use host_core::fleet::message::FromWorker;
 use host_core::sys::Signal;
 
 #[test]
@@ -32,6 +33,22 @@ fn s4_a_look_that_comes_late_condemns_nobody_before_it_had_a_chance_to_go_on() {
         (next(), "look a in 10"),
         (busy("a1.1"), ""),
         (look(), "read a, late a0.1 110+, signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
+fn s4_a_look_that_another_worker_asks_for_waits_until_it_is_known_what_was_missed() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (look(), "read a"),
+        (all([busy("a0.1"), busy("a1.1")]), ""),
+        (late(5_000 * MS), ""),
+        // The channel of one is reported first.
+        (said("a1.1", Ok(FromWorker::Extended)), ""),
+        (signal(Signal::Cont), ""),
+        (tick(), "read a"),
+        (beats("a"), ""),
+        (next(), "look a in 100+"),
     ]);
 }
 

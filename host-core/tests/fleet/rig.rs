@@ -305,7 +305,7 @@ pub(crate) fn unborn_among_threads(worker: &str, count: u32) -> Row {
     Row::Fact(Event::SpawnFailed { worker: w(worker), error: ForkError::Threads { count } })
 }
 
-fn said(worker: &str, message: Result<FromWorker, Garbled>) -> Row {
+pub(crate) fn said(worker: &str, message: Result<FromWorker, Garbled>) -> Row {
     Row::Fact(Event::WorkerSaid { worker: w(worker), message })
 }
 
@@ -335,7 +335,7 @@ pub(crate) fn left_waiting(worker: &str) -> Row {
 
 /// It asks for so much time, from now on.
 pub(crate) fn extends(worker: &str, duration: Duration) -> Row {
-    all([Row::Publish(w(worker), Some(duration), 0), said(worker, Ok(FromWorker::Extended))])
+    all([Row::Publish(w(worker), Some(duration), 0), said(worker, Ok(FromWorker::Extended)), tick()])
 }
 
 pub(crate) fn scribbles(worker: &str) -> Row {
