@@ -8,5 +8,6 @@ mod liveness;
 mod nested;
 mod queue;
 mod recycling;
+mod settings;
 mod spread;
 mod strategies;

@@ -14,7 +14,7 @@ pub(crate) mod pauses;
 mod stops;
 
 use crate::check::Violation;
-use crate::check::fleet::ledger::Stop;
+use crate::check::fleet::ledger::{Known, Stop};
 use crate::kernel::process::{Life, Process};
 use crate::kernel::slots::{Seat, Seen};
 use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos};
@@ -72,12 +72,20 @@ impl Kernel {
     }
 
     /// An order of the host passes.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "two orders can be compared with the truth")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few orders can be compared with the truth")]
     fn check_order(&mut self, host: Index, action: &Action) {
         match action {
             Action::SignalWorker { worker, signal } => self.truths.ordered = Some((*worker, *signal)),
-            Action::TellFleet { notice: FleetNotice::Killed { worker, intent: Intent::Hung }, .. } => {
-                self.check_kill(host, *worker);
+            // One that may leave evidence was judged when it was asked for that.
+            Action::TellFleet { notice: FleetNotice::Killed { worker, intent: Intent::Hung }, .. }
+                if !self.is_softened(*worker) =>
+            {
+                self.check_verdict(host, *worker);
+            }
+            Action::TellFleet { notice: FleetNotice::Softened { worker, .. }, .. }
+                if self.knows(*worker).is_some_and(|known| known.ready.is_some()) =>
+            {
+                self.check_verdict(host, *worker);
             }
             _ => {}
         }
@@ -96,7 +104,16 @@ impl Kernel {
         }
     }
 
-    fn check_kill(&mut self, host: Index, worker: WorkerId) {
+    fn knows(&self, worker: WorkerId) -> Option<&Known> {
+        self.checks.fleet.ledger.workers.get(&worker)
+    }
+
+    fn is_softened(&self, worker: WorkerId) -> bool {
+        self.knows(worker).is_some_and(|known| known.was_sent_soft(self.checks.fleet.ledger.config(worker)))
+    }
+
+    /// A worker is condemned for hanging.
+    fn check_verdict(&mut self, host: Index, worker: WorkerId) {
         let threshold =
             match self.checks.host().and_then(|host| host.config().fleets.get(worker.fleet.index())) {
                 Some(config) => config.heartbeat_timeout.as_nanos() as Nanos,

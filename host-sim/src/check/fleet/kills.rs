@@ -114,7 +114,7 @@ impl KillCheck {
 }
 
 impl Known {
-    pub(super) fn was_sent_soft(&self, config: &FleetConfig) -> bool {
+    pub(in crate::check) fn was_sent_soft(&self, config: &FleetConfig) -> bool {
         config.soft_signal.is_some_and(|soft| self.was_sent(soft.signal).is_some())
     }
 }

@@ -67,7 +67,7 @@ impl Ledger {
         self.configs.is_empty()
     }
 
-    pub(super) fn config(&self, worker: WorkerId) -> &FleetConfig {
+    pub(in crate::check) fn config(&self, worker: WorkerId) -> &FleetConfig {
         &self.configs[worker.fleet.index()]
     }
 
