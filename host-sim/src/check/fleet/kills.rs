@@ -42,7 +42,9 @@ impl KillCheck {
                 None
             }
             Action::TellFleet { notice: FleetNotice::Killed { worker, intent }, .. } => {
-                self.judged(ledger, now, *worker, *intent)
+                // One that may leave evidence was judged when it was asked for that.
+                let judged = ledger.workers.get(worker)?.was_sent_soft(ledger.config(*worker));
+                if judged { None } else { self.judged(ledger, now, *worker, *intent) }
             }
             Action::TellFleet { notice: FleetNotice::Softened { worker, .. }, .. } => {
                 let ready = ledger.workers.get(worker).is_some_and(|known| known.ready.is_some());
@@ -57,7 +59,6 @@ impl KillCheck {
         let known = ledger.workers.get(&worker)?;
         let config = ledger.config(worker);
         match intent {
-            Intent::Hung if known.was_sent_soft(config) => None,
             Intent::Hung => self.hung(known, config, now, worker),
             Intent::NotReady => {
                 let age = now.since(known.born?);

@@ -4,7 +4,7 @@ use super::*;
 use host_core::action::Ending;
 use host_core::config::HostConfig;
 use host_core::fleet::beat::{Beat, Pace};
-use host_core::fleet::config::FleetConfig;
+use host_core::fleet::config::{FleetConfig, SoftSignal};
 use host_core::fleet::death::{Death, Intent};
 use host_core::fleet::message::FromWorker;
 use host_core::fleet::notice::FleetNotice;
@@ -22,6 +22,7 @@ fn worker(slot: u16, incarnation: u32) -> WorkerId {
 
 fn config() -> HostConfig {
     let fleet = FleetConfig {
+        soft_signal: Some(SoftSignal { signal: Signal::Abrt, grace: 20 * MS }),
         workers: Some(2),
         heartbeat_timeout: 100 * MS,
         boot_timeout: 50 * MS,
@@ -89,6 +90,10 @@ fn beats(ms: u64, beat_ms: u64, pace: Pace) -> Step {
     let reading = SlotReading { beat, ..SlotReading::default() };
     F_(ms, Event::Beats { fleet: F, readings: vec![(worker(0, 1), reading)] })
 }
+fn soften() -> Vec<Step> {
+    let signal = Signal::Abrt;
+    vec![send(0, 1, signal), notice(FleetNotice::Softened { worker: worker(0, 1), signal })]
+}
 fn stopped(ms: u64) -> Step {
     F_(ms, Event::ChildStopped { pid: Pid(10) })
 }
@@ -145,6 +150,37 @@ fn each_rule_is_seen_to_be_broken_and_its_neighbour_to_hold() {
                 killed(0, 1, Intent::Hung),
             ]),
             Some("S4"),
+        ),
+        (
+            "asked for evidence in time",
+            after_life([vec![beats(200, 99, Pace::Busy)], soften()].concat()),
+            None,
+        ),
+        (
+            "asked for evidence too soon",
+            after_life([vec![beats(200, 100, Pace::Busy)], soften()].concat()),
+            Some("S1"),
+        ),
+        (
+            "killed after evidence was asked for, although it beats again",
+            after_life(
+                [
+                    vec![beats(200, 99, Pace::Busy)],
+                    soften(),
+                    vec![beats(219, 219, Pace::Busy), F_(220, Event::Tick)],
+                    kill(Intent::Hung),
+                ]
+                .concat(),
+            ),
+            None,
+        ),
+        (
+            "killed within the grace of the soft signal",
+            after_life(
+                [vec![beats(200, 99, Pace::Busy)], soften(), vec![F_(219, Event::Tick)], kill(Intent::Hung)]
+                    .concat(),
+            ),
+            Some("S9"),
         ),
         (
             "killed for hanging while it boots",
