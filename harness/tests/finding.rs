@@ -3,7 +3,8 @@
 
 use harness::check::{Plan, RUN_MAX, Report, Site, search};
 use harness::{Class, Faults, Sim, site};
-use host_core::{App, Connected, Context, Hosted, Listener, Ready, Result, Service, Stream};
+use host_core::sys::Signal;
+use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Stream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -217,6 +218,60 @@ fn l3_a_client_that_never_ends_is_reported_with_what_it_does() {
     });
     assert_eq!(report.violation.id, "L3", "{report}");
     assert!(report.violation.detail.contains("`client 0` is computing"), "{report}");
+}
+
+/// Workers that wait for clients.
+fn crew() -> App {
+    let fleet = Fleet::new("crew").workers(2).run(|worker| {
+        while worker.accept("door")?.is_some() {}
+        Ok(())
+    });
+    App::new("crewed").listen("door", "127.0.0.1:7000").poll_period_off().fleet(fleet)
+}
+
+#[test]
+fn a_report_tells_how_fleets_stood_at_the_end_and_what_their_host_believed() {
+    let report = find(ONCE, |sim| {
+        sim.host(crew);
+        sim.run_for(SECOND);
+        let pids: Vec<_> = sim.workers().iter().map(|worker| worker.pid).collect();
+        sim.signal_worker(pids[0], Signal::Stop);
+        sim.run_for(SECOND);
+        sim.signal_worker(pids[1], Signal::Kill);
+        panic!("enough");
+    });
+    assert_eq!(
+        report.state,
+        [
+            "fleet `crew`: 2 wanted, 2 ready of 2 that live",
+            "  `worker 0.1`, pid 3: stopped for 1.000 s; its host believes: ready, stopped, no sign of life read",
+            "  `worker 1.1`, pid 4: exiting; its host believes: ready, no sign of life read",
+        ],
+        "{report}"
+    );
+}
+
+#[test]
+fn a_report_about_what_does_not_end_tells_what_each_process_holds() {
+    let report = find(ONCE, |sim| {
+        sim.host(crew);
+        sim.clients("nowhere", 1, |c| {
+            loop {
+                c.pause(SECOND);
+            }
+        });
+        sim.heal_and_settle();
+    });
+    assert_eq!(report.violation.id, "L3", "{report}");
+    let holds = |name: &str| report.state.iter().find(|line| line.starts_with(&format!("`{name}` is")));
+    assert_eq!(
+        holds("host").map(String::as_str),
+        Some(
+            "`host` is waiting for events and holds channel 0, 1; child `worker 0.1`, `worker 1.1`; listener 0; signals"
+        ),
+        "{report}"
+    );
+    assert!(holds("worker 1.1").is_some_and(|line| line.contains("holds channel 1; listener 0")), "{report}");
 }
 
 #[test]

@@ -18,29 +18,72 @@ fn app(body: impl Fn(&mut Worker) -> host_core::Result + 'static, what: OnExhaus
     App::new("loop").listen("echo", "127.0.0.1:7000").poll_period_off().fleet(fleet)
 }
 
+/// How a slot is broken for ever.
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    Fails,
+    IsNeverReady,
+    HangsAtItsFirstClient,
+}
+
+impl Broken {
+    fn body(self) -> impl Fn(&mut Worker) -> host_core::Result + 'static {
+        move |worker| {
+            if worker.id().slot.number() != 0 {
+                return serve(worker);
+            }
+            match self {
+                Self::Fails => Err(error("broken for ever")),
+                Self::IsNeverReady => {
+                    worker.work(3600 * SECOND);
+                    Ok(())
+                }
+                Self::HangsAtItsFirstClient => {
+                    let _client = worker.accept("echo")?;
+                    worker.work(3600 * SECOND);
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
 #[test]
-fn l7_with_one_broken_slot_the_others_serve() {
-    check!(|sim| {
-        sim.host(|| {
-            let body = |worker: &mut Worker| {
-                if worker.id().slot.number() == 0 { Err(error("broken for ever")) } else { serve(worker) }
+fn l7_with_one_broken_slot_the_others_serve_and_none_of_them_is_ever_taken_away() {
+    for broken in [Broken::Fails, Broken::IsNeverReady, Broken::HangsAtItsFirstClient] {
+        check!(|sim| {
+            sim.host(move || app(broken.body(), OnExhausted::KeepTrying));
+            sim.faults(Faults::only(&[
+                harness::Class::Latency,
+                harness::Class::Schedule,
+                harness::Class::LateNews,
+            ]));
+            sim.run_for(2 * SECOND);
+            let healthy = |sim: &harness::Sim| {
+                let workers = sim.workers().into_iter().filter(|worker| worker.slot != 0);
+                workers.map(|worker| worker.pid).collect::<Vec<_>>()
             };
-            app(body, OnExhausted::KeepTrying)
+            let before = healthy(sim);
+            for _ in 0..10 {
+                // One who comes while the broken one can still accept is lost with it.
+                sim.clients("echo", 3, |c| {
+                    c.write_all(b"hello")?;
+                    c.expect(b"hello")
+                });
+                sim.run_for(5 * SECOND);
+            }
+            let late = sim.clients("echo", 5, |c| {
+                c.write_all(b"hello")?;
+                c.expect(b"hello")
+            });
+            sim.run_for(20 * SECOND);
+            if !matches!(broken, Broken::HangsAtItsFirstClient) {
+                assert_eq!(late.succeeded(), 5, "{:?}", late.errors());
+                assert_eq!(sim.fleet("echo").unwrap().health, Health::Degraded);
+            }
+            assert_eq!((before.len(), healthy(sim)), (2, before), "{broken:?}");
         });
-        sim.faults(Faults::only(&[
-            harness::Class::Latency,
-            harness::Class::Schedule,
-            harness::Class::LateNews,
-        ]));
-        sim.run_for(30 * SECOND);
-        let clients = sim.clients("echo", 5, |c| {
-            c.write_all(b"hello")?;
-            c.expect(b"hello")
-        });
-        sim.run_for(20 * SECOND);
-        assert_eq!(clients.succeeded(), 5, "{:?}", clients.errors());
-        assert_eq!(sim.fleet("echo").unwrap().health, Health::Degraded);
-    });
+    }
 }
 
 #[test]

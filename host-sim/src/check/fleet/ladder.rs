@@ -38,14 +38,12 @@ impl LadderCheck {
             return unexplained(killed).or_else(|| too_early(ledger, known, *worker, now));
         }
         let worker = killed?;
-        match action {
-            Action::TellFleet { notice: FleetNotice::Killed { worker: told, intent }, .. }
-                if *told == worker =>
-            {
-                without_reason(ledger, worker, *intent)
-            }
-            _ => unexplained(killed),
+        if let Action::TellFleet { notice: FleetNotice::Killed { worker: told, intent }, .. } = action
+            && *told == worker
+        {
+            return without_reason(ledger, worker, *intent);
         }
+        unexplained(killed)
     }
 
     /// All orders of a fact were given.
@@ -59,13 +57,11 @@ fn unexplained(killed: Option<WorkerId>) -> Option<Violation> {
 }
 
 /// The rungs of the ladder.
-fn rung(signal: Signal, config: &FleetConfig) -> u8 {
-    match signal {
-        Signal::Kill => 3,
-        _ if config.soft_signal.is_some_and(|soft| soft.signal == signal) => 2,
-        Signal::Term => 1,
-        _ => 0,
-    }
+fn rung(signal: Signal, config: &FleetConfig) -> usize {
+    let soft = config.soft_signal.map(|soft| soft.signal);
+    let rungs = [Some(Signal::Term), soft, Some(Signal::Kill)];
+    // QUIT stands below all of them.
+    rungs.iter().rposition(|rung| *rung == Some(signal)).map_or(0, |rung| rung + 1)
 }
 
 fn too_soft(ledger: &Ledger, known: &Known, worker: WorkerId, signal: Signal) -> Option<Violation> {

@@ -76,10 +76,7 @@ impl Kernel {
         let extended = self.extension(seat);
         let ledger = &self.checks.fleet.ledger;
         let (config, known) = (ledger.configs.get(worker.fleet.index())?, ledger.workers.get(&worker)?);
-        let (from, budget) = match budget(config, known, since) {
-            Some(budget) => budget,
-            None => return Some(self.now + EPSILON),
-        };
+        let Some((from, budget)) = budget(config, known, since) else { return Some(self.now + EPSILON) };
         let held = match config.kill_budget.filter(|_| known.signals.is_empty()) {
             // One after the other, if everybody is late.
             Some(budget) => nanos(budget.window) * ledger.of_fleet(worker.fleet).count() as Nanos,
