@@ -246,7 +246,7 @@ impl Crew {
             return;
         }
         known.phase = Phase::Ready { since: now };
-        known.held = false;
+        known.held = None;
         let (born, leaves) = (known.born, known.leaving.is_some());
         means.timers.clear(Timer::Boot(worker));
         self.tell(means, FleetNotice::Ready { worker, after: now.since(born) });

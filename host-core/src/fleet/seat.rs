@@ -57,8 +57,8 @@ pub(crate) struct Worker {
     pub(crate) warned: bool,
     /// In its silence it was late already, and not condemned since the host had not run just before.
     pub(crate) spared: bool,
-    /// It is late, and the kill budget holds its kill back.
-    pub(crate) held: bool,
+    /// Since when it is late, and the kill budget holds its kill back.
+    pub(crate) held: Option<Instant>,
     /// It was asked to end.
     pub(crate) leaving: Option<Leaving>,
     /// The slot of the one that it replaces when it is ready.
@@ -122,7 +122,7 @@ impl Worker {
             stopped_since: None,
             warned: false,
             spared: false,
-            held: false,
+            held: None,
             leaving: None,
             replaces,
         }
@@ -133,7 +133,7 @@ impl Worker {
         if reading.beat != self.beat {
             self.warned = false;
             self.spared = false;
-            self.held = false;
+            self.held = None;
         }
         self.beat = reading.beat;
         self.extended_until = reading.extended_until;
@@ -181,11 +181,11 @@ mod tests {
         let mut worker = worker();
         worker.observe(reading(10));
         assert_eq!((worker.extended_until, worker.requests), (Some(at(90)), 4));
-        (worker.warned, worker.spared, worker.held) = (true, true, true);
+        (worker.warned, worker.spared, worker.held) = (true, true, Some(at(10)));
         worker.observe(reading(10));
-        assert!(worker.warned && worker.spared && worker.held, "the same beat is the same silence");
+        assert!(worker.warned && worker.spared && worker.held.is_some(), "the same beat is the same silence");
         worker.observe(reading(11));
-        assert!(!worker.warned && !worker.spared && !worker.held);
+        assert!(!worker.warned && !worker.spared && worker.held.is_none());
     }
 
     #[test]

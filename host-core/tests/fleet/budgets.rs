@@ -44,6 +44,19 @@ fn kills_beyond_the_share_are_held_back_and_told_once() {
 }
 
 #[test]
+fn who_is_held_back_for_longest_is_killed_first_whatever_its_slot() {
+    let mut rig = Rig::up(half(2));
+    all_busy(&mut rig);
+    rig.play([
+        (look(), "read a, late a0.1 100+, signal a0.1 KILL, late a1.1 100+, held a1.1 to 350+, outage a"),
+        (killed("a0.1"), "died a0.1 KILL Hung killed, spawn a0.2"),
+        (all([born("a0.2"), busy("a0.2"), ready("a0.2")]), ""),
+        // The successor hangs as well, and is late when the window has passed.
+        (Row::Through(250 * MS), "late a0.2 100+, held a0.2 to 350+, stable a0.2, signal a1.1 KILL"),
+    ]);
+}
+
+#[test]
 fn an_outage_ends_when_nobody_is_late_any_more() {
     let mut rig = Rig::up(half(2));
     all_busy(&mut rig);

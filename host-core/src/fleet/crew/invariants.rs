@@ -63,7 +63,7 @@ impl Crew {
         if missing && self.fork_again_at.is_none() && !full {
             return Some("L1: whoever is missing was ordered");
         }
-        if self.outage && self.workers().all(|(_, known)| !known.held) {
+        if self.outage && self.workers().all(|(_, known)| known.held.is_none()) {
             return Some("an outage lasts while a kill is held back");
         }
         if self.lanes.waits() && timers.at(Timer::MindAgain(self.id)).is_none() {
@@ -307,7 +307,7 @@ mod tests {
         let (mut crew, timers) = crew();
         crew.outage = true;
         assert_eq!(crew.broken_invariant(&config(), &timers), Some(sentence));
-        taken(&mut crew, FIRST).held = true;
+        taken(&mut crew, FIRST).held = Some(LATER);
         assert_eq!(crew.broken_invariant(&config(), &timers), None);
     }
 

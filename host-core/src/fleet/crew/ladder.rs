@@ -4,7 +4,7 @@ use super::{Crew, Means};
 use crate::action::Action;
 use crate::fleet::death::Intent;
 use crate::fleet::notice::FleetNotice;
-use crate::fleet::seat::{Leaving, Step};
+use crate::fleet::seat::{Leaving, Step, Worker};
 use crate::id::WorkerId;
 use crate::sys::Signal;
 use crate::time::Instant;
@@ -70,7 +70,8 @@ impl Crew {
         again: Timer,
     ) -> Option<Instant> {
         let wanted = self.target.count();
-        if let Err(until) = self.kills.ask(means.now, means.config.kill_budget, wanted) {
+        let before = self.held_before(worker);
+        if let Err(until) = self.kills.ask(means.now, means.config.kill_budget, wanted, before) {
             self.hold(means, worker, until);
             if matches!(again, Timer::Boot(_)) {
                 means.timers.set(again, until);
@@ -90,9 +91,20 @@ impl Crew {
         None
     }
 
+    /// How many others are held back for longer: otherwise the lower slots, in which others hang again and again, would
+    /// be the only ones whose turn comes.
+    fn held_before(&self, worker: WorkerId) -> usize {
+        let since = self.worker(worker).and_then(|known| known.held);
+        let longer = |known: &Worker| known.held.is_some_and(|held| since.is_none_or(|since| held < since));
+        self.workers().filter(|(_, known)| longer(known)).count()
+    }
+
     fn hold(&mut self, means: &mut Means<'_>, worker: WorkerId, until: Instant) {
-        let newly = self.worker_mut(worker).is_some_and(|known| !core::mem::replace(&mut known.held, true));
-        if newly {
+        let now = means.now;
+        if let Some(known) = self.worker_mut(worker)
+            && known.held.is_none()
+        {
+            known.held = Some(now);
             self.tell(means, FleetNotice::KillHeld { worker, until });
         }
         if !core::mem::replace(&mut self.outage, true) {
@@ -116,7 +128,7 @@ impl Crew {
             return false;
         }
         known.leaving = Some(leaving);
-        known.held = false;
+        known.held = None;
         match kill_at {
             Some(at) => means.timers.set(Timer::Grace(worker), at),
             None => means.timers.clear(Timer::Grace(worker)),

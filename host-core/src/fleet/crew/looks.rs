@@ -153,7 +153,7 @@ impl Crew {
     }
 
     pub(super) fn end_of_outage(&mut self, means: &mut Means<'_>) {
-        if self.outage && self.workers().all(|(_, known)| !known.held) {
+        if self.outage && self.workers().all(|(_, known)| known.held.is_none()) {
             self.outage = false;
             self.tell(means, FleetNotice::OutageOver);
         }
