@@ -73,7 +73,8 @@ impl Sim {
                     fleet.resting,
                     fleet.health,
                 ));
-            } else if fleet.health == Health::Degraded {
+            } else if fleet.health == Health::Degraded && wanted > 0 {
+                // Where nobody is wanted nobody can show that it lives.
                 lacking.push(format!("fleet `{}` {DEGRADED}", fleet.name));
             }
         }
