@@ -148,7 +148,7 @@ impl Crew {
     /// Its kill is held back no longer: it is not late any more.
     fn release(&mut self, worker: WorkerId) {
         if let Some(known) = self.worker_mut(worker) {
-            known.held = false;
+            known.held = None;
         }
     }
 
@@ -181,7 +181,7 @@ impl Crew {
         {
             let held = known.held;
             self.tell(means, FleetNotice::Continued { worker });
-            if held {
+            if held.is_some() {
                 // The next look may be as far away as the end of the kill budget's window.
                 self.look(means);
             }

@@ -37,7 +37,7 @@ impl Crew {
 const fn usefulness(known: &Worker) -> Usefulness {
     if known.stopped_since.is_some() {
         Usefulness::Stopped
-    } else if known.warned || known.held {
+    } else if known.warned || known.held.is_some() {
         Usefulness::Silent
     } else {
         Usefulness::Well
