@@ -81,7 +81,7 @@ fn an_outage_ends_when_whoever_was_late_because_it_was_stopped_is_continued() {
         (all([stopped("a0.1"), stopped("a1.1")]), "stopped a0.1, stopped a1.1"),
         (look(), "read a, late a0.1 100+, signal a0.1 KILL, late a1.1 100+, held a1.1 to 350+, outage a"),
         // It waited then, and does not beat because it is continued: what it waits for has not come.
-        (all([continued("a1.1"), beats("a")]), "continued a1.1, read a, outage over a"),
+        (all([continued("a1.1"), tick(), beats("a")]), "continued a1.1, read a, outage over a"),
     ]);
 }
 

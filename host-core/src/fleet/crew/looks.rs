@@ -179,11 +179,12 @@ impl Crew {
         if let Some(known) = self.worker_mut(worker)
             && known.stopped_since.take().is_some()
         {
-            let held = known.held;
+            let held = known.held.is_some();
             self.tell(means, FleetNotice::Continued { worker });
-            if held.is_some() {
-                // The next look may be as far away as the end of the kill budget's window.
-                self.look(means);
+            if held {
+                // The next look may be as far away as the end of the kill budget's window. Not before all that is told
+                // at this moment is: only then it is known what the host has missed (S4).
+                self.look_before(means, means.now);
             }
             self.mind_lanes(means);
         }
