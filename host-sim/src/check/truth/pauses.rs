@@ -126,6 +126,10 @@ impl Kernel {
         if Some(index) != self.host {
             return;
         }
+        if let Some(span) = self.truths.pauses.spans.last_mut().filter(|_| self.laid.single_events) {
+            // Only if it turns out to be the first thing that the poller tells.
+            span.known = Known::No;
+        }
         let due = self.checks.host().and_then(|host| host.next_deadline());
         let late = due.is_some_and(|due| due.at.as_nanos() + TOLERANCE < self.now);
         self.truths.pauses.end(self.now, kind, if late { Known::Late } else { Known::No });
