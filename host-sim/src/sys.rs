@@ -529,8 +529,19 @@ impl Sys for SimSys {
     }
 
     fn witness(&self, fact: Fact<'_>) {
+        self.check(&fact);
+        // A host that goes round without a system call would never give way, and the run would not end.
+        if self.kernel.borrow().violation.is_some() {
+            self.give_way();
+        }
+    }
+}
+
+impl SimSys {
+    /// A fact or an order of the event loop in this process passes.
+    fn check(&self, fact: &Fact<'_>) {
         let kernel = &mut *self.kernel.borrow_mut();
-        match &fact {
+        match fact {
             Fact::Event(_, event) => kernel.record(self.me, Kind::HostEvent, StableHasher::of(event), 0),
             Fact::Action(action) => {
                 kernel.record(self.me, Kind::HostAction, StableHasher::of(action), 0);
@@ -539,17 +550,17 @@ impl Sys for SimSys {
             Fact::Settled(_) => {}
         }
         if Some(self.me) == kernel.host {
-            kernel.check_fact(self.me, &fact);
+            kernel.check_fact(self.me, fact);
         }
         let now = kernel.now;
         if kernel.process(self.me).seat.is_none() {
             let Kernel { checks, violation, .. } = kernel;
-            checks.on_fact(now, &fact, violation);
+            checks.on_fact(now, fact, violation);
             return kernel.check_stop(self.me);
         }
         // An event loop in a worker has rules of its own to keep.
         let mut checks = kernel.process(self.me).checks.take().unwrap_or_default();
-        checks.on_fact(now, &fact, &mut kernel.violation);
+        checks.on_fact(now, fact, &mut kernel.violation);
         kernel.process(self.me).checks = Some(checks);
     }
 }
