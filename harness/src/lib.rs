@@ -28,7 +28,10 @@
 //! });
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod check;
+pub mod process;
 pub mod sample;
 
 /// The README, whose examples are compiled and run with the tests.
@@ -37,3 +40,4 @@ pub mod sample;
 struct Readme;
 
 pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation};
+pub use process::Process;

@@ -1,0 +1,260 @@
+//! Who belongs to a tree: found at each look, held by pidfd, buried when dead.
+//!
+//! A process belongs to the tree if its parent does, if it is in the root's process group, in a group or a session
+//! that somebody of the tree began, or if it bears the mark. Once seen, it belongs to it wherever it goes, by
+//! its number and its start. What changes its environment, begins a session and loses its parent, all
+//! before it was ever seen, is lost.
+
+use super::handle::{self, Handle, is_ready};
+use super::mark::Mark;
+use super::stat::{ProcessId, Stat, State, TICKS};
+use super::timeline::{Event, How, Timeline};
+use super::tree::{Node, Tree};
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many processes of one tree are held by pidfd, so that a tree that forks without end leaves the
+/// test some descriptors: of the others a death is seen at the next look.
+const HELD_MAX: usize = 128;
+
+/// One process of the tree that has not been reaped, as far as is known.
+#[derive(Debug)]
+pub(super) struct Member {
+    stat: Stat,
+    handle: Option<Arc<Handle>>,
+    is_dead: bool,
+    first_look: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Family {
+    root: Arc<Handle>,
+    mark: Mark,
+    /// The test process: who adopts the orphans.
+    here: u32,
+    members: BTreeMap<u32, Member>,
+    /// The numbers of groups and sessions that somebody of the tree began.
+    circles: BTreeSet<u32>,
+    /// Those that do not belong to it, so that each is asked for its mark once.
+    strangers: BTreeMap<u32, u64>,
+    looks: u64,
+    status: Option<ExitStatus>,
+}
+
+impl Family {
+    pub(super) fn new(root: Handle, mark: Mark, timeline: &mut Timeline) -> Self {
+        let root = Arc::new(root);
+        let (id, here) = (root.id(), std::process::id());
+        let circles = BTreeSet::from([id.pid]);
+        let (members, strangers) = (BTreeMap::new(), BTreeMap::new());
+        let mut family = Self { root, mark, here, members, circles, strangers, looks: 0, status: None };
+        if let Some(stat) = Stat::of(id.pid) {
+            family.adopt(stat, timeline);
+        }
+        family
+    }
+
+    /// Looks at all processes of the machine: whether there is somebody new.
+    pub(super) fn look(&mut self, timeline: &mut Timeline) -> bool {
+        self.looks += 1;
+        let all = Stat::of_all();
+        self.strangers.retain(|pid, start| {
+            all.binary_search_by_key(pid, |stat| stat.id.pid).is_ok_and(|place| all[place].id.start == *start)
+        });
+        self.part_from_the_gone(&all, timeline);
+        let mut unknown = Vec::new();
+        for stat in all {
+            match self.members.get_mut(&stat.id.pid) {
+                Some(member) => member.stat = stat,
+                None if self.strangers.contains_key(&stat.id.pid) => {}
+                None => unknown.push(stat),
+            }
+        }
+        let has_grown = self.adopt_all(unknown, timeline);
+        let dead: Vec<u32> = self
+            .members
+            .values()
+            .filter(|member| member.seems_dead())
+            .map(|member| member.stat.id.pid)
+            .collect();
+        dead.into_iter().for_each(|pid| self.settle(pid, timeline));
+        has_grown
+    }
+
+    /// Those whose numbers are free again, or somebody else's.
+    fn part_from_the_gone(&mut self, all: &[Stat], timeline: &mut Timeline) {
+        self.members.retain(|pid, member| {
+            let place = all.binary_search_by_key(pid, |stat| stat.id.pid);
+            let is_there = place.is_ok_and(|place| all[place].id == member.stat.id);
+            if !is_there && !member.is_dead {
+                timeline.note(member.death(How::Untold));
+            }
+            is_there
+        });
+    }
+
+    /// Takes in who belongs to the tree, until nobody is found any more: a child may come before its parent.
+    fn adopt_all(&mut self, mut unknown: Vec<Stat>, timeline: &mut Timeline) -> bool {
+        let mut has_grown = false;
+        loop {
+            let (ours, others): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|stat| self.is_ours(stat));
+            unknown = others;
+            if ours.is_empty() {
+                return has_grown;
+            }
+            has_grown = true;
+            for stat in ours {
+                self.adopt(stat, timeline);
+            }
+        }
+    }
+
+    fn is_ours(&mut self, stat: &Stat) -> bool {
+        // Nobody of the tree is older than its root.
+        if stat.id.start < self.root.id().start || self.strangers.contains_key(&stat.id.pid) {
+            return false;
+        }
+        // A parent that is still itself after its child was seen is its parent.
+        let parent = self.members.get(&stat.parent).map(|parent| parent.stat.id);
+        if parent.is_some_and(|parent| Stat::of(parent.pid).is_some_and(|now| now.id == parent)) {
+            return true;
+        }
+        if self.circles.contains(&stat.group) || self.circles.contains(&stat.session) {
+            return true;
+        }
+        let is_marked = self.mark.is_on(stat.id.pid);
+        // In the midst of exec, and as a zombie, nobody has an environment that says anything.
+        if is_marked == Some(false) {
+            self.strangers.insert(stat.id.pid, stat.id.start);
+        }
+        is_marked == Some(true)
+    }
+
+    fn adopt(&mut self, stat: Stat, timeline: &mut Timeline) {
+        let id = stat.id;
+        let handle = if id == self.root.id() {
+            Some(Arc::clone(&self.root))
+        } else if self.members.values().filter(|member| member.handle.is_some()).count() < HELD_MAX {
+            Handle::of(id.pid).filter(|handle| handle.id() == id).map(Arc::new)
+        } else {
+            None
+        };
+        for circle in [stat.group, stat.session] {
+            if circle == id.pid {
+                self.circles.insert(circle);
+            }
+        }
+        let ticks = id.start - self.root.id().start;
+        let at = Duration::from_millis(ticks * 1000 / TICKS).min(timeline.now());
+        timeline.note_at(at, Event::Born { pid: id.pid, parent: stat.parent, name: stat.name.clone() });
+        self.members.insert(id.pid, Member { stat, handle, is_dead: false, first_look: self.looks });
+    }
+
+    /// What is to be done about one that is dead: how it ended is noted, and it is reaped, if that is this
+    /// process's business. The root stays a zombie: as long as the test goes on its number is nobody else's.
+    pub(super) fn settle(&mut self, pid: u32, timeline: &mut Timeline) {
+        let Some(member) = self.members.get_mut(&pid) else { return };
+        let is_root = member.stat.id == self.root.id();
+        let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        options.set(WaitIdOptions::NOWAIT, is_root);
+        let child = match &member.handle {
+            Some(handle) => waitid(WaitId::PidFd(handle.as_fd()), options),
+            // A zombie that is this process's child keeps its number until this process reaps it.
+            None if member.stat.parent == self.here => match handle::number(pid) {
+                Some(number) => waitid(WaitId::Pid(number), options),
+                None => return,
+            },
+            None => Ok(None),
+        };
+        let how = match child {
+            Ok(Some(status)) => How::As(exit_status(&status)),
+            // Somebody else's child: the kernel tells of a zombie how it ended, and of nobody else.
+            Ok(None) | Err(_) => match Stat::of(pid).filter(|now| now.id == member.stat.id) {
+                Some(now) if now.state == State::Zombie => How::As(ExitStatus::from_raw(now.exit)),
+                Some(_) | None => How::Untold,
+            },
+        };
+        let is_reaped = matches!(child, Ok(Some(_)));
+        if !member.is_dead {
+            member.is_dead = true;
+            timeline.note(member.death(how));
+        }
+        if let (true, How::As(status)) = (is_root && is_reaped, how) {
+            self.status = Some(status);
+        } else if is_reaped {
+            self.members.remove(&pid);
+        }
+    }
+
+    /// Reaps the root, at the very end.
+    pub(super) fn bury_root(&mut self) {
+        // It fails if somebody else has reaped it, which leaves nothing to do.
+        let _ = waitid(WaitId::PidFd(self.root.as_fd()), WaitIdOptions::EXITED);
+        self.members.remove(&self.root.pid());
+    }
+
+    /// Those whose death has not been noted, and the descriptors that tell it.
+    pub(super) fn watched(&self) -> Vec<(u32, Arc<Handle>)> {
+        let watched = self.members.iter().filter(|(_, member)| !member.is_dead);
+        watched.filter_map(|(pid, member)| Some((*pid, Arc::clone(member.handle.as_ref()?)))).collect()
+    }
+
+    /// The process of this number that belongs to the tree.
+    pub(super) fn handle(&self, id: ProcessId) -> Option<Arc<Handle>> {
+        let member = self.members.get(&id.pid).filter(|member| member.stat.id == id)?;
+        let opened = || Handle::of(id.pid).filter(|handle| handle.id() == id).map(Arc::new);
+        member.handle.clone().or_else(opened)
+    }
+
+    pub(super) fn root(&self) -> &Arc<Handle> {
+        &self.root
+    }
+
+    /// How the root ended, if it has.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.status
+    }
+
+    /// Whether somebody of the tree is alive.
+    pub(super) fn is_anybody_alive(&self) -> bool {
+        self.members.values().any(|member| !member.is_dead)
+    }
+
+    /// As of the last look, and of the deaths since.
+    pub(super) fn tree(&self) -> Tree {
+        let node = |member: &Member| {
+            let Stat { id, name, state, parent, group, session, .. } = member.stat.clone();
+            // A program whose first thread has ended looks like a zombie, and is none.
+            let state = match (member.is_dead, state) {
+                (true, _) => State::Zombie,
+                (false, State::Zombie) => State::Sleeping,
+                (false, state) => state,
+            };
+            let (first_look, look) = (member.first_look, self.looks);
+            Node { id, parent, group, session, state, name, depth: 0, first_look, look }
+        };
+        Tree::of(self.root.id(), self.members.values().map(node).collect())
+    }
+}
+
+impl Member {
+    fn seems_dead(&self) -> bool {
+        let is_over = |handle: &Arc<Handle>| is_ready(handle.as_fd(), Duration::ZERO);
+        self.stat.state == State::Zombie && self.handle.as_ref().is_none_or(is_over)
+    }
+
+    fn death(&self, how: How) -> Event {
+        Event::Died { pid: self.stat.id.pid, name: self.stat.name.clone(), how }
+    }
+}
+
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    let code = status.exit_status().map_or(0, |code| (code & 0xff) << 8);
+    let core = if status.dumped() { 0x80 } else { 0 };
+    ExitStatus::from_raw(status.terminating_signal().map_or(code, |signal| signal | core))
+}

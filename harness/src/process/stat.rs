@@ -1,0 +1,136 @@
+//! What /proc says of one process (proc_pid_stat(5)).
+
+use std::fmt;
+use std::fs;
+
+/// How many ticks a second the kernel counts in; the same on every architecture for what /proc shows
+/// (`USER_HZ`, time(7)).
+pub(super) const TICKS: u64 = 100;
+
+/// A process for good: its number may come back, together with its start it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// The number that the kernel gave it.
+    pub pid: u32,
+    /// When it was born, in ticks of 10 ms since the machine started.
+    pub start: u64,
+}
+
+/// What a process does, as ps(1) shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// On a processor, or ready to be.
+    Running,
+    /// Waiting for something, and a signal wakes it.
+    Sleeping,
+    /// Waiting for something that no signal interrupts: a disk, say.
+    Blocked,
+    /// Stopped by a signal, or by a debugger.
+    Stopped,
+    /// Dead, and its parent has not asked how it ended.
+    Zombie,
+    /// What else the kernel may call it.
+    Other(char),
+}
+
+impl State {
+    pub(super) const fn of(letter: char) -> Self {
+        match letter {
+            'R' => Self::Running,
+            'S' | 'I' => Self::Sleeping,
+            'D' => Self::Blocked,
+            'T' | 't' => Self::Stopped,
+            'Z' | 'X' => Self::Zombie,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running => f.write_str("running"),
+            Self::Sleeping => f.write_str("sleeping"),
+            Self::Blocked => f.write_str("blocked"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Zombie => f.write_str("zombie"),
+            Self::Other(letter) => write!(f, "in state {letter}"),
+        }
+    }
+}
+
+/// One line of /proc/PID/stat.
+#[derive(Clone, Debug)]
+pub(super) struct Stat {
+    pub(super) id: ProcessId,
+    pub(super) name: String,
+    pub(super) state: State,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
+    /// Of a zombie: how it ended, as wait(2) has it.
+    pub(super) exit: i32,
+}
+
+impl Stat {
+    /// Of the process that has this number now, if there is one.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Of all processes that can be seen.
+    pub(super) fn of_all() -> Vec<Self> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut pids: Vec<u32> =
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        // Parents are mostly older than their children.
+        pids.sort_unstable();
+        pids.into_iter().filter_map(Self::of).collect()
+    }
+
+    fn parse(line: &[u8]) -> Option<Self> {
+        let line = String::from_utf8_lossy(line);
+        // The name may hold anything, brackets and blanks as well.
+        let (head, tail) = line.rsplit_once(')')?;
+        let (pid, name) = head.split_once(" (")?;
+        let fields: Vec<_> = tail.split_whitespace().collect();
+        // The first of them is the third of the manual page.
+        let field = |number: usize| fields.get(number - 3).copied();
+        Some(Self {
+            id: ProcessId { pid: pid.parse().ok()?, start: field(22)?.parse().ok()? },
+            name: name.to_owned(),
+            state: State::of(field(3)?.chars().next()?),
+            parent: field(4)?.parse().ok()?,
+            group: field(5)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            exit: field(52).and_then(|exit| exit.parse().ok()).unwrap_or(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_blanks_is_told_from_what_follows() {
+        let numbers: Vec<String> = (4..=52).map(|number| (number * 10).to_string()).collect();
+        let line = format!("17 (a) S 1 (b c)) Z {}", numbers.join(" "));
+        let stat = Stat::parse(line.as_bytes()).expect("a line");
+        assert_eq!(stat.id, ProcessId { pid: 17, start: 220 });
+        assert_eq!((&*stat.name, stat.state), ("a) S 1 (b c)", State::Zombie));
+        assert_eq!((stat.parent, stat.group, stat.session, stat.exit), (40, 50, 60, 520));
+        for cut in ["", "17", "17 (a)", "17 (a) S 1"] {
+            assert!(Stat::parse(cut.as_bytes()).is_none(), "`{cut}`");
+        }
+    }
+
+    #[test]
+    fn this_process_is_among_all() {
+        let own = std::process::id();
+        let all = Stat::of_all();
+        let found = all.iter().find(|stat| stat.id.pid == own).expect("this process");
+        assert_eq!(Stat::of(own).expect("this process").id, found.id);
+        assert!(all.is_sorted_by_key(|stat| stat.id.pid));
+    }
+}
