@@ -90,6 +90,7 @@ use timeline::Event;
 #[derive(Debug)]
 pub struct Process {
     shared: Arc<Shared>,
+    root: Arc<Handle>,
     collector: Option<JoinHandle<()>>,
     has_notify: bool,
 }
@@ -122,7 +123,8 @@ impl Process {
     }
 
     fn new(shared: Arc<Shared>, has_notify: bool) -> Self {
-        Self { shared, collector: None, has_notify }
+        let root = Arc::clone(shared.lock().family.root());
+        Self { shared, root, collector: None, has_notify }
     }
 
     /// Starts to take what comes from it.
@@ -147,12 +149,12 @@ impl Process {
 
     /// Its number, which is also that of its process group. It is nobody else's until this is dropped.
     pub fn pid(&self) -> u32 {
-        self.shared.lock().family.root().pid()
+        self.root.pid()
     }
 
     /// Itself, without its tree.
-    pub fn handle(&self) -> Arc<Handle> {
-        Arc::clone(self.shared.lock().family.root())
+    pub fn handle(&self) -> &Handle {
+        &self.root
     }
 
     /// Begins to wait for something; `name` tells what it is if it does not come to pass.
@@ -164,15 +166,16 @@ impl Process {
     ///
     /// # Panics
     /// With a report, if that is not permitted.
+    #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        let root = self.handle();
-        self.send_to(&root, signal);
+        self.send_to(&self.root, signal);
     }
 
     /// Sends a signal to a process of its tree. If that has ended and was not reaped, it has no effect.
     ///
     /// # Panics
     /// With a report, if it is gone, or if that is not permitted.
+    #[track_caller]
     pub fn signal_to(&self, node: &Node, signal: Signal) {
         let handle = self.shared.lock().family.handle(node.id);
         match handle {
@@ -182,6 +185,7 @@ impl Process {
     }
 
     /// Sends a signal to all of its tree that are alive.
+    #[track_caller]
     pub fn signal_all(&self, signal: Signal) {
         for node in self.tree().living() {
             let handle = self.shared.lock().family.handle(node.id);
@@ -191,6 +195,7 @@ impl Process {
         }
     }
 
+    #[track_caller]
     fn send_to(&self, handle: &Handle, signal: Signal) {
         self.shared.lock().note(Event::Sent { pid: handle.pid(), signal });
         if let Err(error) = handle.signal(signal) {
@@ -232,6 +237,7 @@ impl Process {
     ///
     /// # Panics
     /// With a report, if standard input is not open.
+    #[track_caller]
     pub fn send(&self, bytes: impl AsRef<[u8]>) {
         let mut state = self.shared.lock();
         if state.is_input_over {
@@ -260,6 +266,7 @@ impl Process {
         report(&self.shared, &state, &subject(&self.shared, &state))
     }
 
+    #[track_caller]
     fn fail(&self, words: &str) -> ! {
         let mut state = self.shared.look();
         state.is_reported = true;

@@ -18,12 +18,15 @@ const BOUND: Duration = Duration::from_secs(10);
 /// How long to wait for those who were killed before looking for those whom they left.
 const ROUND: Duration = Duration::from_millis(50);
 
+/// How long to wait before looking again, if somebody may have been missed.
+const AGAIN: Duration = Duration::from_millis(1);
+
 /// Kills whoever is left, until nobody is. Those who could not be killed.
 pub(super) fn end_all(shared: &Shared) -> Vec<Node> {
     let watch = Stopwatch::start();
     let mut state = shared.lock();
     state.look();
-    if state.family.is_anybody_alive() {
+    if state.family.tree().living().next().is_some() {
         state.note(Event::Told { text: "the test is over: whoever is left is killed".to_owned() });
     }
     // At one stroke all who have stayed in the root's group, however fast they fork. The root has not been reaped:
@@ -39,7 +42,7 @@ pub(super) fn end_all(shared: &Shared) -> Vec<Node> {
         let tree = state.family.tree();
         let living: Vec<&Node> = tree.living().collect();
         let unburied = tree.zombies().count();
-        if living.is_empty() && unburied == 0 {
+        if tree.is_over() && unburied == 0 {
             state.family.bury_root();
             return Vec::new();
         }
@@ -56,8 +59,9 @@ pub(super) fn end_all(shared: &Shared) -> Vec<Node> {
     }
 }
 
-/// One death at a time: whom the dead leave behind are looked for at once.
+/// One death at a time: whom the dead leave behind are looked for at once. So is who was missed.
 fn wait_for_any(handles: &[Arc<handle::Handle>]) {
     let mut fds: Vec<_> = handles.iter().map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
-    is_any_ready(&mut fds, ROUND);
+    let bound = if fds.is_empty() { AGAIN } else { ROUND };
+    is_any_ready(&mut fds, bound);
 }

@@ -4,7 +4,7 @@ use super::Process;
 use super::clock::scaled;
 use super::pattern::{Captures, Pattern};
 use super::report::{report, subject};
-use super::shared::{Shared, State, Stream};
+use super::shared::{Shared, Stream};
 use super::stat::ProcessId;
 use super::timeline::{End, Event};
 use super::tree::{Node, Tree};
@@ -44,6 +44,7 @@ impl Unmet {
 }
 
 /// Fails the test.
+#[track_caller]
 pub(super) fn fail(shared: &Shared, name: &str, unmet: Unmet) -> ! {
     let mut state = shared.look();
     state.is_reported = true;
@@ -66,15 +67,18 @@ impl Expect<'_> {
     /// of them white space – and `{name..}` whatever follows; `{{` and `}}` stand for the braces themselves.
     /// Each stream is read on from behind the line that was found there last, and what is passed over is not
     /// found by later expectations.
+    #[track_caller]
     pub fn line(self, pattern: &str) -> Captures {
         self.line_on_any(&Stream::BOTH, pattern)
     }
 
     /// A line like `pattern` on this stream.
+    #[track_caller]
     pub fn line_on(self, stream: Stream, pattern: &str) -> Captures {
         self.line_on_any(&[stream], pattern)
     }
 
+    #[track_caller]
     fn line_on_any(self, streams: &[Stream], pattern: &str) -> Captures {
         let pattern = Pattern::of(pattern);
         let mut next = [0; 2];
@@ -117,6 +121,7 @@ impl Expect<'_> {
     }
 
     /// Its end.
+    #[track_caller]
     pub fn exit(self) -> ExitStatus {
         let status = self.process.shared.wait(self.bound, |state| state.family.status());
         match status {
@@ -129,17 +134,20 @@ impl Expect<'_> {
     }
 
     /// Its end, with this exit status.
+    #[track_caller]
     pub fn exit_code(self, code: i32) {
         self.exit_as(&format!("exit status {code}"), |status| status.code() == Some(code));
     }
 
     /// Its end, by this signal.
+    #[track_caller]
     pub fn killed_by(self, signal: Signal) {
         use std::os::unix::process::ExitStatusExt as _;
         let wanted = format!("signal {}", signal_name(signal.as_raw()));
         self.exit_as(&wanted, |status| status.signal() == Some(signal.as_raw()));
     }
 
+    #[track_caller]
     fn exit_as(self, how: &str, is_meant: impl Fn(&ExitStatus) -> bool) {
         let wanted = format!("its end with {how}");
         let unmet = match self.process.shared.wait(self.bound, |state| state.family.status()) {
@@ -151,30 +159,31 @@ impl Expect<'_> {
     }
 
     /// The end of a process of its tree.
+    #[track_caller]
     pub fn death_of(self, node: &Node) {
         let wanted = format!("the end of {} `{}`", node.pid(), node.name);
         let id = node.id;
-        let is_dead = |state: &mut State| (!is_alive(&state.family.tree(), id)).then_some(Ok(()));
-        self.looking(wanted, is_dead)
+        self.looking(wanted, |tree| (!is_alive(tree, id)).then_some(Ok(())))
     }
 
     /// A child in place of `node`, which dies: another living child of the same parent, first seen later than
     /// `node` was looked at.
+    #[track_caller]
     pub fn respawn_of(self, node: &Node) -> Node {
         let wanted = format!("another child of {} in place of {} `{}`", node.parent, node.pid(), node.name);
         let node = node.clone();
-        self.looking(wanted, move |state| {
-            let tree = state.family.tree();
+        self.looking(wanted, move |tree| {
             if !tree.living().any(|other| other.pid() == node.parent) {
                 return Some(Err(format!("its parent, {}, is no longer alive", node.parent)));
             }
             let mut others = tree.children_of(node.parent);
             let next = others.find(|other| other.first_look > node.look && other.id != node.id).cloned();
-            next.filter(|_| !is_alive(&tree, node.id)).map(Ok)
+            next.filter(|_| !is_alive(tree, node.id)).map(Ok)
         })
     }
 
     /// So many living children, neither more nor less.
+    #[track_caller]
     pub fn children(self, wanted: usize) -> Vec<Node> {
         self.living(wanted, "living child", "living children", |tree| {
             tree.children_of(tree.root.pid).cloned().collect()
@@ -182,35 +191,40 @@ impl Expect<'_> {
     }
 
     /// So many living processes below it, neither more nor less: children, their children, orphans.
+    #[track_caller]
     pub fn descendants(self, wanted: usize) -> Vec<Node> {
         self.living(wanted, "living descendant", "living descendants", |tree| {
             tree.living().filter(|node| node.id != tree.root).cloned().collect()
         })
     }
 
+    #[track_caller]
     fn living(self, wanted: usize, one: &str, many: &str, find: impl Fn(&Tree) -> Vec<Node>) -> Vec<Node> {
-        self.looking(count(wanted, one, many), |state| {
-            let found = find(&state.family.tree());
+        self.looking(count(wanted, one, many), |tree| {
+            let found = find(tree);
             if found.len() == wanted {
                 return Some(Ok(found));
             }
-            (!state.family.is_anybody_alive()).then(|| Err("nobody is left of the tree".to_owned()))
+            tree.is_over().then(|| Err("nobody is left of the tree".to_owned()))
         })
     }
 
     /// A tree of which `holds` holds; `wanted` says in words what that is.
+    #[track_caller]
     pub fn tree(self, wanted: &str, mut holds: impl FnMut(&Tree) -> bool) -> Tree {
-        self.looking(wanted.to_owned(), |state| Some(state.family.tree()).filter(&mut holds).map(Ok))
+        self.looking(wanted.to_owned(), |tree| holds(tree).then(|| Ok(tree.clone())))
     }
 
     /// The end of it and of all its descendants, orphans included.
+    #[track_caller]
     pub fn nobody(self) {
-        let is_over = |state: &mut State| (!state.family.is_anybody_alive()).then_some(Ok(()));
+        let is_over = |tree: &Tree| tree.is_over().then_some(Ok(()));
         self.looking("nobody is left of the tree".to_owned(), is_over)
     }
 
     /// Waits for what only a look at the tree can tell.
-    fn looking<T>(self, wanted: String, find: impl FnMut(&mut State) -> Option<Result<T, String>>) -> T {
+    #[track_caller]
+    fn looking<T>(self, wanted: String, find: impl FnMut(&Tree) -> Option<Result<T, String>>) -> T {
         match self.process.shared.wait_looking(self.bound, find) {
             Some(Ok(found)) => self.met(found),
             Some(Err(seen)) => self.fail(Unmet { wanted, seen }),
@@ -226,6 +240,7 @@ impl Expect<'_> {
         found
     }
 
+    #[track_caller]
     pub(super) fn fail(&self, unmet: Unmet) -> ! {
         fail(&self.process.shared, &self.name, unmet)
     }

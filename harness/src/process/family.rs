@@ -7,7 +7,7 @@
 
 use super::handle::{self, Handle, is_ready};
 use super::mark::Mark;
-use super::stat::{ProcessId, Stat, State, TICKS};
+use super::stat::{Census, ProcessId, Stat, State, TICKS};
 use super::timeline::{Event, How, Timeline};
 use super::tree::{Node, Tree};
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
@@ -43,6 +43,8 @@ pub(super) struct Family {
     /// Those that do not belong to it, so that each is asked for its mark once.
     strangers: BTreeMap<u32, u64>,
     looks: u64,
+    /// Whether nobody can have been missed in the last look.
+    is_certain: bool,
     status: Option<ExitStatus>,
 }
 
@@ -52,7 +54,8 @@ impl Family {
         let (id, here) = (root.id(), std::process::id());
         let circles = BTreeSet::from([id.pid]);
         let (members, strangers) = (BTreeMap::new(), BTreeMap::new());
-        let mut family = Self { root, mark, here, members, circles, strangers, looks: 0, status: None };
+        let (looks, is_certain, status) = (0, false, None);
+        let mut family = Self { root, mark, here, members, circles, strangers, looks, is_certain, status };
         if let Some(stat) = Stat::of(id.pid) {
             family.adopt(stat, timeline);
         }
@@ -62,13 +65,13 @@ impl Family {
     /// Looks at all processes of the machine: whether there is somebody new.
     pub(super) fn look(&mut self, timeline: &mut Timeline) -> bool {
         self.looks += 1;
-        let all = Stat::of_all();
-        self.strangers.retain(|pid, start| {
-            all.binary_search_by_key(pid, |stat| stat.id.pid).is_ok_and(|place| all[place].id.start == *start)
-        });
-        self.part_from_the_gone(&all, timeline);
+        let census = Census::take();
+        // Whoever ended meanwhile may have left somebody behind who came after the census had begun.
+        self.is_certain = census.vanished.iter().all(|pid| self.members.contains_key(pid));
+        self.strangers.retain(|pid, start| census.find(*pid).is_some_and(|stat| stat.id.start == *start));
+        self.part_from_the_gone(&census, timeline);
         let mut unknown = Vec::new();
-        for stat in all {
+        for stat in census.all {
             match self.members.get_mut(&stat.id.pid) {
                 Some(member) => member.stat = stat,
                 None if self.strangers.contains_key(&stat.id.pid) => {}
@@ -87,10 +90,9 @@ impl Family {
     }
 
     /// Those whose numbers are free again, or somebody else's.
-    fn part_from_the_gone(&mut self, all: &[Stat], timeline: &mut Timeline) {
+    fn part_from_the_gone(&mut self, census: &Census, timeline: &mut Timeline) {
         self.members.retain(|pid, member| {
-            let place = all.binary_search_by_key(pid, |stat| stat.id.pid);
-            let is_there = place.is_ok_and(|place| all[place].id == member.stat.id);
+            let is_there = census.find(*pid).is_some_and(|stat| stat.id == member.stat.id);
             if !is_there && !member.is_dead {
                 timeline.note(member.death(How::Untold));
             }
@@ -127,10 +129,11 @@ impl Family {
         if self.circles.contains(&stat.group) || self.circles.contains(&stat.session) {
             return true;
         }
-        let is_marked = self.mark.is_on(stat.id.pid);
-        // In the midst of exec, and as a zombie, nobody has an environment that says anything.
-        if is_marked == Some(false) {
-            self.strangers.insert(stat.id.pid, stat.id.start);
+        let is_marked = self.mark.is_on(stat.id);
+        match is_marked {
+            Some(true) => {}
+            Some(false) => drop(self.strangers.insert(stat.id.pid, stat.id.start)),
+            None => self.is_certain = false,
         }
         is_marked == Some(true)
     }
@@ -220,9 +223,9 @@ impl Family {
         self.status
     }
 
-    /// Whether somebody of the tree is alive.
-    pub(super) fn is_anybody_alive(&self) -> bool {
-        self.members.values().any(|member| !member.is_dead)
+    /// Whether nobody of the tree is alive, as of the last look.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_certain && self.members.values().all(|member| member.is_dead)
     }
 
     /// As of the last look, and of the deaths since.
@@ -238,7 +241,7 @@ impl Family {
             let (first_look, look) = (member.first_look, self.looks);
             Node { id, parent, group, session, state, name, depth: 0, first_look, look }
         };
-        Tree::of(self.root.id(), self.members.values().map(node).collect())
+        Tree::of(self.root.id(), self.is_certain, self.members.values().map(node).collect())
     }
 }
 

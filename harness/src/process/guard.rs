@@ -18,12 +18,13 @@ while read -r sign group; do
         -) groups="${groups%% $group *} ${groups#* $group }" ;;
     esac
 done
-for group in $groups; do kill -KILL -- "-$group"; done
+for group in $groups; do kill -s KILL -- "-$group"; done
 for round in 1 2 3 4 5 6 7 8 9 10; do
-    left=$(grep -lszE "^$1=(.*:)?$0\." /proc/[0-9]*/environ) || exit 0
+    left=$(grep -lszE "^$1=(.*:)?$0\." /proc/[0-9]*/environ)
+    [ -n "$left" ] || exit 0
     for path in $left; do
         path=${path#/proc/}
-        kill -KILL "${path%/environ}"
+        kill -s KILL -- "${path%/environ}"
     done
 done
 "#;

@@ -77,10 +77,10 @@ impl Lines {
     }
 
     /// Those from this number on that are kept, each with its number.
-    pub(super) fn since(&self, number: u64) -> impl DoubleEndedIterator<Item = (u64, &Line)> {
+    pub(super) fn since(&self, number: u64) -> impl Iterator<Item = (u64, &Line)> {
         let first = number.max(self.gone);
         let skipped = usize::try_from(first - self.gone).unwrap_or(usize::MAX);
-        (first..).zip(self.kept.range(skipped.min(self.kept.len())..)).collect::<Vec<_>>().into_iter()
+        (first..).zip(self.kept.range(skipped.min(self.kept.len())..))
     }
 
     /// The beginning of a line whose end has not come.

@@ -3,9 +3,10 @@
 //! It is inherited by whatever is forked and executed, across sessions and changes of parents. A test that is
 //! itself run by such a test adds its own word: what it starts belongs to both trees.
 
-use super::stat::Stat;
+use super::stat::{ProcessId, Stat};
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::yield_now;
 
 /// The variable that holds the words, separated by colons.
 pub const TREE: &str = "HOST_HARNESS_TREE";
@@ -34,10 +35,24 @@ impl Mark {
         &self.0
     }
 
-    /// Whether a process has it: `None` if that cannot be seen, of a zombie for example.
-    pub(super) fn is_on(&self, pid: u32) -> Option<bool> {
-        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-        (!environment.is_empty()).then(|| self.is_in(&environment))
+    /// Whether a process has it: `None` if that cannot be seen now, while it is executed.
+    pub(super) fn is_on(&self, id: ProcessId) -> Option<bool> {
+        /// How often to look again: what is seen by chance in the midst of exec is mostly over at once.
+        const TRIES: usize = 10;
+        for _ in 0..TRIES {
+            match fs::read(format!("/proc/{}/environ", id.pid)) {
+                Ok(environment) if !environment.is_empty() => return Some(self.is_in(&environment)),
+                Ok(_) => {}
+                // Gone, or somebody else's.
+                Err(_) => return Some(false),
+            }
+            let Some(stat) = Stat::of(id.pid).filter(|stat| stat.id == id) else { return Some(false) };
+            if stat.has_no_environment() {
+                return Some(false);
+            }
+            yield_now();
+        }
+        None
     }
 
     fn is_in(&self, environment: &[u8]) -> bool {

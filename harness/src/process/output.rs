@@ -26,6 +26,7 @@ impl Output {
     ///
     /// # Panics
     /// With a report, if there is none within [`BOUND`].
+    #[track_caller]
     pub fn until(&mut self, pattern: &str) -> Captures {
         self.lines_until(pattern).1
     }
@@ -34,6 +35,7 @@ impl Output {
     ///
     /// # Panics
     /// With a report, if there is none within [`BOUND`].
+    #[track_caller]
     pub fn all_until(&mut self, pattern: &str) -> Vec<String> {
         self.lines_until(pattern).0
     }
@@ -42,6 +44,7 @@ impl Output {
     ///
     /// # Panics
     /// With a report, if that takes longer than [`BOUND`].
+    #[track_caller]
     pub fn rest(&mut self) -> String {
         let stream = self.stream;
         let bound = scaled(BOUND);
@@ -76,6 +79,7 @@ impl Output {
         self.shared.wait(watch.left_of(duration), has_said).is_none()
     }
 
+    #[track_caller]
     fn lines_until(&mut self, pattern: &str) -> (Vec<String>, Captures) {
         let pattern = Pattern::of(pattern);
         let bound = scaled(BOUND);

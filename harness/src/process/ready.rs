@@ -19,6 +19,7 @@ const TRY: Duration = Duration::from_secs(1);
 impl Expect<'_> {
     /// A port that accepts connections; one is made, and closed without a word. It is tried after each event and
     /// every 5 ms.
+    #[track_caller]
     pub fn port(self, address: impl ToSocketAddrs + std::fmt::Debug) {
         let wanted = format!("{address:?} accepts connections");
         let addresses: Vec<SocketAddr> = match address.to_socket_addrs() {
@@ -54,12 +55,14 @@ impl Expect<'_> {
     }
 
     /// A file, directory or socket at this path. One that was there before is taken for it.
+    #[track_caller]
     pub fn file(self, path: impl AsRef<Path>) {
         let path = path.as_ref();
         self.file_where(path, format!("`{}` exists", path.display()), || path.exists().then_some(()))
     }
 
     /// A line like `pattern` (see [`Expect::line`]) in a file, which may not exist yet: what its placeholders took.
+    #[track_caller]
     pub fn file_line(self, path: impl AsRef<Path>, pattern: &str) -> Captures {
         let path = path.as_ref();
         let pattern = Pattern::of(pattern);
@@ -71,6 +74,7 @@ impl Expect<'_> {
     }
 
     /// Waits by inotify(7).
+    #[track_caller]
     fn file_where<T>(self, path: &Path, wanted: String, find: impl Fn() -> Option<T>) -> T {
         let inotify = Watch::new(path).unwrap_or_else(|error| {
             let seen = format!("it cannot be watched: {error}");
@@ -99,11 +103,13 @@ impl Expect<'_> {
     }
 
     /// `READY=1` through `NOTIFY_SOCKET` (sd_notify(3)), if it was spawned with [`Spawn::notify`](super::Spawn::notify).
+    #[track_caller]
     pub fn ready(self) {
         drop(self.notification("READY=1"));
     }
 
     /// A line like `pattern` (see [`Expect::line`]) through `NOTIFY_SOCKET`; those before it are passed over.
+    #[track_caller]
     pub fn notification(self, pattern: &str) -> Captures {
         let wanted = format!("`{pattern}` through NOTIFY_SOCKET");
         let pattern = Pattern::of(pattern);
@@ -122,7 +128,10 @@ impl Expect<'_> {
                 }
             }
             // Somebody may be left who has not been seen yet.
-            let is_over = !state.family.is_anybody_alive() && !state.look();
+            let is_over = state.family.status().is_some() && {
+                state.look();
+                state.family.is_over()
+            };
             is_over.then_some(Err("nobody is left of the tree".to_owned()))
         });
         match found {
@@ -136,8 +145,7 @@ impl Expect<'_> {
     }
 
     fn is_everybody_gone(&self) -> bool {
-        let is_over = !self.process.shared.lock().family.is_anybody_alive();
-        // Somebody may be left who has not been seen yet.
-        is_over && !self.process.shared.look().family.is_anybody_alive()
+        let is_root_dead = self.process.shared.lock().family.status().is_some();
+        is_root_dead && self.process.shared.look().family.is_over()
     }
 }

@@ -8,6 +8,8 @@ use super::words::{count, shown};
 const TREE_LINES: usize = 8;
 const TIMELINE_LINES: usize = 12;
 const OUTPUT_LINES: usize = 12;
+/// How many lines a stream keeps, however much the other says.
+const FEW: usize = 4;
 /// How much of a line is shown.
 const WIDTH: usize = 160;
 
@@ -36,7 +38,7 @@ fn how_it_is(shared: &Shared, state: &State) -> String {
     }
 }
 
-/// The last lines of both streams, by their moments.
+/// The last lines of both streams, by their moments: of what came at once nobody knows what was first.
 fn said(state: &State) -> Vec<String> {
     let mut last = Vec::new();
     let mut all = 0;
@@ -56,7 +58,12 @@ fn said(state: &State) -> Vec<String> {
         }
     }
     last.sort_by_key(|(at, ..)| *at);
-    last.drain(..last.len().saturating_sub(OUTPUT_LINES));
+    while last.len() > OUTPUT_LINES {
+        let is_spare =
+            |(_, label, _): &(_, &str, _)| last.iter().filter(|line| line.1 == *label).count() > FEW;
+        let first = last.iter().position(is_spare).unwrap_or(0);
+        last.remove(first);
+    }
     let head = match last.len() {
         0 => "  it said nothing".to_owned(),
         few if few as u64 == all => "  what it said:".to_owned(),

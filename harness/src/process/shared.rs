@@ -4,6 +4,7 @@ use super::clock::Stopwatch;
 use super::family::Family;
 use super::lines::Lines;
 use super::timeline::{Event, Timeline};
+use super::tree::Tree;
 use rustix::event::{EventfdFlags, eventfd};
 use std::collections::VecDeque;
 use std::fmt;
@@ -153,28 +154,30 @@ impl Shared {
     }
 
     /// As [`Self::wait`], for what only a look at the tree can tell: it is looked at after each event, and
-    /// after a short pause if there is none.
+    /// after a short pause if there is none. `find` is called without a lock: it may ask the process anything.
     pub(super) fn wait_looking<T>(
         &self,
         bound: Duration,
-        mut find: impl FnMut(&mut State) -> Option<T>,
+        mut find: impl FnMut(&Tree) -> Option<T>,
     ) -> Option<T> {
         let watch = Stopwatch::start();
-        let mut state = self.lock();
         loop {
             let looking = Stopwatch::start();
+            let mut state = self.lock();
             if state.look() {
                 // The collector shall watch for their deaths.
                 self.ring();
             }
+            let tree = state.family.tree();
+            drop(state);
             let pause = LOOK_AGAIN.max(looking.elapsed() * LOOK_SHARE);
-            let found = find(&mut state);
+            let found = find(&tree);
             let left = watch.left_of(bound);
             if found.is_some() || left.is_zero() {
                 return found;
             }
-            state =
-                self.changed.wait_timeout(state, left.min(pause)).unwrap_or_else(PoisonError::into_inner).0;
+            // What happened between the look and this is found by the next look.
+            self.wait_for_anything(left.min(pause));
         }
     }
 

@@ -120,6 +120,7 @@ impl Spawn {
     ///
     /// # Panics
     /// With what was wrong, if it cannot be started.
+    #[track_caller]
     pub fn spawn(self) -> Process {
         self.try_spawn().unwrap_or_else(|error| panic!("{error}"))
     }

@@ -7,6 +7,9 @@ use std::fs;
 /// (`USER_HZ`, time(7)).
 pub(super) const TICKS: u64 = 100;
 
+/// The flag of the kernel's own processes (linux/sched.h).
+const PF_KTHREAD: u64 = 0x0020_0000;
+
 /// A process for good: its number may come back, together with its start it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -68,8 +71,22 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     pub(super) group: u32,
     pub(super) session: u32,
+    /// Whether it is the kernel's own.
+    is_kernel: bool,
+    /// Where its environment begins and ends in its memory; nowhere while it is executed, as a zombie, and
+    /// of the kernel's own.
+    environment: (u64, u64),
     /// Of a zombie: how it ended, as wait(2) has it.
     pub(super) exit: i32,
+}
+
+/// A look at all processes.
+#[derive(Debug)]
+pub(super) struct Census {
+    /// By their numbers.
+    pub(super) all: Vec<Stat>,
+    /// Those that ended while they were looked at: who they were, and whom they left behind, is not known.
+    pub(super) vanished: Vec<u32>,
 }
 
 impl Stat {
@@ -78,14 +95,11 @@ impl Stat {
         Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Of all processes that can be seen.
-    pub(super) fn of_all() -> Vec<Self> {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut pids: Vec<u32> =
-            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-        // Parents are mostly older than their children.
-        pids.sort_unstable();
-        pids.into_iter().filter_map(Self::of).collect()
+    /// Whether it has no environment, and will have none: it was given an empty one, is dead, or the kernel's own.
+    /// While it is executed it has none yet.
+    pub(super) fn has_no_environment(&self) -> bool {
+        let (start, end) = self.environment;
+        self.is_kernel || self.state == State::Zombie || end != 0 && start == end
     }
 
     fn parse(line: &[u8]) -> Option<Self> {
@@ -96,6 +110,7 @@ impl Stat {
         let fields: Vec<_> = tail.split_whitespace().collect();
         // The first of them is the third of the manual page.
         let field = |number: usize| fields.get(number - 3).copied();
+        let number = |at: usize| field(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         Some(Self {
             id: ProcessId { pid: pid.parse().ok()?, start: field(22)?.parse().ok()? },
             name: name.to_owned(),
@@ -103,8 +118,33 @@ impl Stat {
             parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
+            is_kernel: number(9) & PF_KTHREAD != 0,
+            environment: (number(50), number(51)),
             exit: field(52).and_then(|exit| exit.parse().ok()).unwrap_or(0),
         })
+    }
+}
+
+impl Census {
+    /// Looks at all processes that can be seen.
+    pub(super) fn take() -> Self {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut pids: Vec<u32> =
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        // Parents are mostly older than their children.
+        pids.sort_unstable();
+        let mut census = Self { all: Vec::with_capacity(pids.len()), vanished: Vec::new() };
+        for pid in pids {
+            match Stat::of(pid) {
+                Some(stat) => census.all.push(stat),
+                None => census.vanished.push(pid),
+            }
+        }
+        census
+    }
+
+    pub(super) fn find(&self, pid: u32) -> Option<&Stat> {
+        self.all.binary_search_by_key(&pid, |stat| stat.id.pid).ok().map(|place| &self.all[place])
     }
 }
 
@@ -128,9 +168,10 @@ mod tests {
     #[test]
     fn this_process_is_among_all() {
         let own = std::process::id();
-        let all = Stat::of_all();
-        let found = all.iter().find(|stat| stat.id.pid == own).expect("this process");
+        let census = Census::take();
+        let found = census.find(own).expect("this process");
         assert_eq!(Stat::of(own).expect("this process").id, found.id);
-        assert!(all.is_sorted_by_key(|stat| stat.id.pid));
+        assert!(!found.has_no_environment());
+        assert!(census.all.is_sorted_by_key(|stat| stat.id.pid));
     }
 }

@@ -51,14 +51,16 @@ impl fmt::Display for Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     pub(super) root: ProcessId,
+    /// Whether nobody can have been missed.
+    is_certain: bool,
     pub(super) nodes: Vec<Node>,
 }
 
 impl Tree {
     /// From nodes in any order.
-    pub(super) fn of(root: ProcessId, mut nodes: Vec<Node>) -> Self {
+    pub(super) fn of(root: ProcessId, is_certain: bool, mut nodes: Vec<Node>) -> Self {
         nodes.sort_by_key(|node| node.id);
-        let mut tree = Self { root, nodes: Vec::with_capacity(nodes.len()) };
+        let mut tree = Self { root, is_certain, nodes: Vec::with_capacity(nodes.len()) };
         let is_top = |node: &Node| node.id == root || !nodes.iter().any(|other| other.id.pid == node.parent);
         let (first, orphans): (Vec<_>, Vec<_>) =
             nodes.iter().filter(|node| is_top(node)).partition(|node| node.id == root);
@@ -102,6 +104,11 @@ impl Tree {
         self.iter().filter(|node| !node.is_alive() && node.id != self.root)
     }
 
+    /// Whether nobody is alive, and nobody can have been missed.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_certain && self.living().next().is_none()
+    }
+
     /// The living children of a process.
     pub fn children_of(&self, pid: u32) -> impl DoubleEndedIterator<Item = &Node> {
         self.living().filter(move |node| node.parent == pid)
@@ -139,7 +146,7 @@ mod tests {
             node(50, 1, State::Stopped),
             node(60, 50, State::Sleeping),
         ];
-        let tree = Tree::of(ProcessId { pid: 50, start: 100 }, nodes);
+        let tree = Tree::of(ProcessId { pid: 50, start: 100 }, true, nodes);
         let expected = "50 `p50` stopped\n  60 `p60` sleeping\n  70 `p70` sleeping\n    3 `p3` zombie\n\
                         8 `p8` running\n9 `p9` sleeping";
         assert_eq!(tree.to_string(), expected);
