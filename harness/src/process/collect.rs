@@ -195,7 +195,7 @@ impl LookLater {
             state.look();
             (self.due, self.cost) = (None, watch.elapsed());
         }
-        if has_happened && self.due.is_none() {
+        if (has_happened || state.family.is_in_doubt()) && self.due.is_none() {
             self.due = Some((Stopwatch::start(), LOOK_LATER.max(self.cost * LOOK_SHARE)));
         }
         is_due

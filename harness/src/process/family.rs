@@ -65,7 +65,11 @@ impl Family {
     /// Looks at all processes of the machine: whether there is somebody new.
     pub(super) fn look(&mut self, timeline: &mut Timeline) -> bool {
         self.looks += 1;
-        let census = Census::take();
+        let Ok(census) = Census::take() else {
+            // No descriptor is left for a look: nothing new is known.
+            self.is_certain = false;
+            return false;
+        };
         // Whoever ended meanwhile may have left somebody behind who came after the census had begun.
         self.is_certain = census.vanished.iter().all(|pid| self.members.contains_key(pid));
         self.strangers.retain(|pid, start| census.find(*pid).is_some_and(|stat| stat.id.start == *start));
@@ -221,6 +225,11 @@ impl Family {
     /// How the root ended, if it has.
     pub(super) fn status(&self) -> Option<ExitStatus> {
         self.status
+    }
+
+    /// Whether the last look may have missed somebody, of a tree that may be over.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        !self.is_certain && self.members.values().all(|member| member.is_dead)
     }
 
     /// Whether nobody of the tree is alive, as of the last look.

@@ -7,7 +7,7 @@ use super::mark::prefix;
 use std::io::{Result, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Reads `+ group` and `- group` until the end, then kills. Ten times, since who is killed may just have forked.
 const SCRIPT: &str = r#"
@@ -29,21 +29,18 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
-static GUARD: OnceLock<Mutex<Child>> = OnceLock::new();
+/// One for the whole test process. To start a second one and end it would be to let it kill.
+static GUARD: Mutex<Option<Child>> = Mutex::new(None);
 
 /// Starts it, if it does not run yet.
 pub(super) fn start() -> Result<()> {
-    if GUARD.get().is_none() {
+    let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
+    if guard.is_none() {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, &prefix().replace('.', r"\."), super::mark::TREE]);
         // In a group of its own: whoever ends that of the test does not end the guard.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        // Two threads may get here at once: the one that comes too late ends its own, whose pipe it closes.
-        if let Err(second) = GUARD.set(Mutex::new(command.spawn()?)) {
-            let mut second = second.into_inner().unwrap_or_else(PoisonError::into_inner);
-            drop(second.stdin.take());
-            second.wait()?;
-        }
+        *guard = Some(command.spawn()?);
     }
     Ok(())
 }
@@ -59,8 +56,8 @@ pub(super) fn remove(group: u32) {
 }
 
 fn tell(line: &str) {
-    let Some(guard) = GUARD.get() else { return };
-    let mut guard = guard.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
+    let stdin = guard.as_mut().and_then(|guard| guard.stdin.as_mut());
     // Should somebody have killed the guard, the test does without.
-    let _ = guard.stdin.as_mut().map(|stdin| stdin.write_all(line.as_bytes()));
+    let _ = stdin.map(|stdin| stdin.write_all(line.as_bytes()));
 }

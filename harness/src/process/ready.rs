@@ -5,6 +5,7 @@ use super::expect::{Expect, Unmet};
 use super::files::Watch;
 use super::handle::is_any_ready;
 use super::pattern::{Captures, Pattern};
+use super::shared::LOOK_AGAIN;
 use rustix::event::{PollFd, PollFlags};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -87,9 +88,12 @@ impl Expect<'_> {
             if let Some(found) = find() {
                 return self.met(found);
             }
-            let is_everybody_gone = self.is_everybody_gone();
-            if is_everybody_gone && find().is_none() {
-                self.fail(Unmet { wanted, seen: "nobody is left of the tree".to_owned() });
+            if self.is_everybody_gone() {
+                // It may have been the last thing that somebody did.
+                match find() {
+                    Some(found) => return self.met(found),
+                    None => self.fail(Unmet { wanted, seen: "nobody is left of the tree".to_owned() }),
+                }
             }
             let left = watch.left_of(self.bound);
             if left.is_zero() {
@@ -98,7 +102,8 @@ impl Expect<'_> {
             let watched = self.process.shared.lock().family.watched();
             let mut fds = vec![PollFd::new(&inotify, PollFlags::IN)];
             fds.extend(watched.iter().map(|(_, handle)| PollFd::new(handle, PollFlags::IN)));
-            is_any_ready(&mut fds, if is_everybody_gone { Duration::ZERO } else { left });
+            // All who are known have died: whether somebody else is left the next look tells.
+            is_any_ready(&mut fds, if watched.is_empty() { left.min(LOOK_AGAIN) } else { left });
         }
     }
 

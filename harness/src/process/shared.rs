@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How long until somebody who waits for a birth looks again, if nothing happens meanwhile of which the kernel
 /// tells: it tells nobody but the parent of a birth.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How much longer than a look the pause after it is at least: to look costs the tree a processor.
 pub(super) const LOOK_SHARE: u32 = 4;

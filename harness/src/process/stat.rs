@@ -1,7 +1,9 @@
 //! What /proc says of one process (proc_pid_stat(5)).
 
+use rustix::io::Errno;
 use std::fmt;
 use std::fs;
+use std::io;
 
 /// How many ticks a second the kernel counts in; the same on every architecture for what /proc shows
 /// (`USER_HZ`, time(7)).
@@ -125,22 +127,35 @@ impl Stat {
     }
 }
 
+/// A process may end between the opening of its file and the reading of it.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
 impl Census {
     /// Looks at all processes that can be seen.
-    pub(super) fn take() -> Self {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut pids: Vec<u32> =
-            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    ///
+    /// # Errors
+    /// If they cannot be listed, for want of descriptors for example.
+    pub(super) fn take() -> io::Result<Self> {
+        let mut pids = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+        }
         // Parents are mostly older than their children.
         pids.sort_unstable();
         let mut census = Self { all: Vec::with_capacity(pids.len()), vanished: Vec::new() };
         for pid in pids {
-            match Stat::of(pid) {
-                Some(stat) => census.all.push(stat),
-                None => census.vanished.push(pid),
+            match fs::read(format!("/proc/{pid}/stat")) {
+                Ok(line) => match Stat::parse(&line) {
+                    Some(stat) => census.all.push(stat),
+                    None => census.vanished.push(pid),
+                },
+                Err(error) if is_gone(&error) => census.vanished.push(pid),
+                Err(error) => return Err(error),
             }
         }
-        census
+        Ok(census)
     }
 
     pub(super) fn find(&self, pid: u32) -> Option<&Stat> {
@@ -168,7 +183,7 @@ mod tests {
     #[test]
     fn this_process_is_among_all() {
         let own = std::process::id();
-        let census = Census::take();
+        let census = Census::take().expect("a look");
         let found = census.find(own).expect("this process");
         assert_eq!(Stat::of(own).expect("this process").id, found.id);
         assert!(!found.has_no_environment());

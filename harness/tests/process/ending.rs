@@ -105,14 +105,17 @@ fn an_expectation_that_fails_leaves_nobody() {
 
 #[test]
 fn orphans_who_end_are_reaped_by_the_test_process() {
-    let script = "exec 3<&0; for n in 1 2 3; do (setsid sh -c 'read line; exit 3' <&3 &); done; exit 0";
-    let process = Process::sh(script).stdin_open().spawn();
-    let orphans = process.expect("three orphans").descendants(3);
+    let orphan = "echo orphan $$; read line; exit 3";
+    let script = format!("exec 3<&0; for n in 1 2 3; do (setsid sh -c '{orphan}' <&3 &); done; exit 0");
+    let process = Process::sh(&script).stdin_open().spawn();
+    let mut output = process.output(Stream::Stdout);
+    let orphans = [(); 3].map(|()| output.until("orphan {pid}").parse::<u32>("pid"));
+    process.expect("all others have ended").descendants(3);
     process.close_stdin();
     process.expect("they end").nobody();
-    for orphan in &orphans {
-        assert!(!exists(orphan.pid()), "not even as a zombie");
-        let words = format!("{} `sh` died: exit status 3", orphan.pid());
+    for orphan in orphans {
+        assert!(!exists(orphan), "not even as a zombie");
+        let words = format!("{orphan} `sh` died: exit status 3");
         assert!(process.report().contains(&words), "{}", process.report());
     }
 }

@@ -114,21 +114,14 @@ fn who_is_stopped_and_continued_is_seen_to_be() {
 
 #[test]
 fn a_signal_to_all_reaches_those_in_other_sessions() {
-    let script = "trap 'echo first' USR1
-                  setsid sh -c 'trap \"echo second\" USR1; echo ready; while :; do sleep 0.01; done' &
-                  while :; do wait; done";
-    let process = Process::sh(script).spawn();
+    let script = "exec 3<&0
+                  trap 'echo first' USR1
+                  setsid sh -c 'trap \"echo second\" USR1; echo ready; while :; do read line <&3; done' &
+                  while :; do read line <&3; done";
+    let process = Process::sh(script).stdin_open().spawn();
     process.expect("both listen").line("ready");
-    // Those who merely sleep would end of it.
-    let tree = process.tree();
-    let shells: Vec<_> = tree.living().filter(|node| node.name == "sh").collect();
-    assert_eq!(shells.len(), 2, "{tree}");
-    for node in &shells {
-        process.signal_to(node, Signal::USR1);
-    }
-    let mut output = process.output(Stream::Stdout);
-    let mut heard = [output.until("first").line().to_owned(), String::new()];
-    heard[1] = process.output(Stream::Stdout).until("second").line().to_owned();
+    process.signal_all(Signal::USR1);
+    let heard = ["first", "second"].map(|word| process.output(Stream::Stdout).until(word).line().to_owned());
     assert_eq!(heard, ["first", "second"]);
     process.signal_all(Signal::KILL);
     process.expect("all are gone").nobody();

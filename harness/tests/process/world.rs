@@ -25,7 +25,9 @@ pub(crate) fn bearing(word: &str) -> BTreeSet<u32> {
 
 /// Whether there is a process of this number, be it a zombie.
 pub(crate) fn exists(pid: u32) -> bool {
-    fs::exists(format!("/proc/{pid}")).unwrap()
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.iter().for_each(|stat| println!("there is {stat}"));
+    stat.is_ok()
 }
 
 fn all() -> BTreeSet<u32> {
