@@ -223,8 +223,12 @@ impl Process {
 
     /// Whether it ends within this time, which scales. Its descendants may live on.
     pub fn ends_within(&self, bound: Duration) -> bool {
-        self.shared.catch_up();
-        self.shared.wait(scaled(bound), |state| state.family.status()).is_some()
+        self.root.ends_within(scaled(bound))
+    }
+
+    /// Whether it and all its descendants, orphans included, end within this time, which scales.
+    pub fn all_end_within(&self, bound: Duration) -> bool {
+        self.shared.wait_looking(scaled(bound), |tree| tree.is_over().then_some(())).is_some()
     }
 
     /// A reader of one of its streams, from the beginning.

@@ -1,7 +1,6 @@
 //! Runs an example as a process of its own, and waits for what it does: each wait has a name and a bound.
 //!
-//! Whatever a program leaves behind is in its process group: it is killed when the test is over, by a guard if
-//! this process does not get to it, and reaped here, since this process adopts the orphans.
+//! The harness does the work; here are the words of these tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --show-output")]
@@ -12,70 +11,60 @@ mod lines;
 pub(crate) mod process;
 
 pub(crate) use client::{Client, accept};
+pub(crate) use harness::process::{BOUND, Stopwatch};
 pub(crate) use lines::Lines;
 
-use process::{Process, members, number};
+use harness::process::{Node, Spawn, Stream};
+use process::Process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{
-    Resource, Rlimit, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, set_child_subreaper,
-    setrlimit, waitid,
-};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use std::fmt::Debug;
-use std::io::Write as _;
 use std::os::fd::AsFd;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long anything may take on a machine that is busy with other things.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
-
-/// How late something may be on such a machine that happens by itself: far less than the servers' own
-/// timeouts, which are 30 s.
+/// How late something may be that happens by itself, on a machine that is busy with other things: far less than
+/// the servers' own timeouts, which are 30 s.
 pub(crate) const LATE: Duration = Duration::from_secs(5);
 
-/// An example as a running process, the leader of its own process group.
+/// An example as a running process, with its workers.
 pub(crate) struct Program {
     pub(crate) process: Process,
-    guard: Child,
-    pub(crate) stdout: Lines<ChildStdout>,
-    pub(crate) stderr: Lines<ChildStderr>,
+    tree: harness::Process,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
 }
 
 impl Program {
     /// Starts an example with these arguments. It may not serve yet.
+    #[track_caller]
     pub(crate) fn spawn(example: &str, arguments: &[&str]) -> Self {
-        Self::spawn_to(example, arguments, Stdio::piped(), Stdio::piped())
+        Self::over(harness::Process::example(example).args(arguments))
     }
 
-    #[expect(clippy::zombie_processes, reason = "it is reaped by the number of its group")]
-    /// Starts it with other outputs; nothing can be read here then of what is no pipe.
+    /// Starts it with other outputs; nothing can be read here then.
+    #[track_caller]
     pub(crate) fn spawn_to(example: &str, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
-        prepare_this_process();
-        let this = std::env::current_exe().unwrap();
-        let program = this.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(example);
-        assert!(
-            program.exists(),
-            "{} is missing: `cargo test -p examples` builds it, `cargo test --test …` alone does not",
-            program.display()
-        );
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr).process_group(0);
-        let mut child = command.spawn().unwrap();
-        let guard = guard(child.id());
-        let stdout = Lines::new("standard output", child.stdout.take());
-        let stderr = Lines::new("standard error", child.stderr.take());
-        Self { process: Process::of(child.id()), guard, stdout, stderr }
+        Self::over(harness::Process::example(example).args(arguments).stdout(stdout).stderr(stderr))
+    }
+
+    #[track_caller]
+    fn over(spawn: Spawn) -> Self {
+        leave_no_cores();
+        let tree = spawn.spawn();
+        let [stdout, stderr] = Stream::BOTH.map(|stream| Lines(tree.output(stream)));
+        Self { process: Process::of(tree.pid()), tree, stdout, stderr }
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid
     }
 
+    #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
+        self.tree.signal(signal);
     }
 
     /// Whether it ends within this time.
@@ -84,57 +73,37 @@ impl Program {
     }
 
     /// Waits for its end.
+    #[track_caller]
     pub(crate) fn end(&self) -> ExitStatus {
-        assert!(self.ends_within(BOUND), "the program has not ended");
-        // It stays a zombie: until the test is over, its number and that of its group are nobody else's.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::PidFd(self.process.pidfd().as_fd()), options).unwrap().unwrap();
-        let code = status.exit_status().map_or(0, |code| code << 8);
-        ExitStatus::from_raw(status.terminating_signal().unwrap_or(code))
+        self.tree.expect("the program ends").exit()
     }
 
     /// It and its offspring, as far as they are alive.
     pub(crate) fn members(&self) -> Vec<u32> {
-        members(self.pid())
+        numbers(self.tree.tree().living())
+    }
+
+    /// Its children that are alive.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        numbers(self.tree.tree().children_of(self.pid()))
     }
 
     /// Waits until nobody is alive of it and its offspring; whether that was within `bound`.
     pub(crate) fn all_end_within(&self, bound: Duration) -> bool {
-        let watch = Stopwatch::start();
-        let rest = |pid: &u32| {
-            let left = bound.saturating_sub(watch.elapsed());
-            Process::find(*pid).is_none_or(|process| process.ends_within(left))
-        };
-        let all = self.members();
-        all.iter().all(rest) && self.members().is_empty()
+        self.tree.all_end_within(bound)
     }
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It fails if nobody is left, which is what is wanted.
-        let _ = kill_process_group(number(self.pid()), Signal::KILL);
-        // The leader, and then its orphans, which are this process's children from its death on.
-        while waitid(WaitId::Pgid(Some(number(self.pid()))), WaitIdOptions::EXITED).is_ok() {}
-        let stdin = self.guard.stdin.take();
-        let _ = stdin.map(|mut stdin| stdin.write_all(b"over\n"));
-        let _ = self.guard.wait();
-    }
+fn numbers<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<u32> {
+    let mut numbers: Vec<_> = nodes.map(Node::pid).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
-/// Kills the group when this process ends without having said that all is over.
-fn guard(group: u32) -> Child {
-    let mut command = Command::new("sh");
-    command.args(["-c", "read -r over || kill -s KILL -- -$0", &group.to_string()]);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    command.spawn().unwrap()
-}
-
-fn prepare_this_process() {
+/// Workers are aborted on purpose.
+fn leave_no_cores() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        set_child_subreaper(Some(getpid())).unwrap();
-        // Workers are aborted on purpose.
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: None });
     });
 }
@@ -157,21 +126,6 @@ fn wait(fds: &mut [PollFd<'_>], bound: Duration) -> bool {
             Err(Errno::INTR) => {}
             answer => return answer.unwrap() > 0,
         }
-    }
-}
-
-/// How long something takes, seen from here.
-#[derive(Clone, Copy)]
-pub(crate) struct Stopwatch(Instant);
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "real processes are timed by the real clock")]
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn elapsed(self) -> Duration {
-        self.0.elapsed()
     }
 }
 

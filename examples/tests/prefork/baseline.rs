@@ -1,7 +1,7 @@
 //! What a worker is born with, and what an idle server costs.
 
 use crate::kit::pass;
-use crate::kit::process::{Process, Stat};
+use crate::kit::process::Process;
 use crate::server::{MS, Server};
 use rustix::process::Signal;
 use std::fs;
@@ -118,7 +118,7 @@ fn pf_c32_an_idle_host_burns_nothing_at_any_timeout() {
     // The shortest that is allowed; the one at which preforker span; one that no clock reaches.
     let timeouts = ["20", "100", "1000", "18446744073709551615"];
     let servers = timeouts.map(|timeout| (timeout, Server::http(4, &["--timeout-ms", timeout])));
-    let ticks = |server: &Server| Stat::of(server.program.pid()).unwrap().ticks;
+    let ticks = |server: &Server| server.program.process.ticks();
     let before = servers.each_ref().map(|(_, server)| ticks(server));
     pass(2000 * MS);
     for ((timeout, server), before) in servers.iter().zip(before) {

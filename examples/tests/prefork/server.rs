@@ -1,6 +1,6 @@
 //! A running prefork server.
 
-use crate::kit::process::{Process, children};
+use crate::kit::process::Process;
 use crate::kit::{Client, Program};
 use rustix::process::Signal;
 use std::net::SocketAddr;
@@ -53,7 +53,7 @@ impl Server {
 
     /// The numbers of its workers.
     pub(crate) fn workers(&self) -> Vec<u32> {
-        children(self.program.pid())
+        self.program.children()
     }
 
     pub(crate) fn client(&self) -> Client {

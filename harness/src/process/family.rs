@@ -43,7 +43,7 @@ pub(super) struct Family {
     /// Those that do not belong to it, so that each is asked for its mark once.
     strangers: BTreeMap<u32, u64>,
     looks: u64,
-    /// Whether nobody can have been missed in the last look.
+    /// Whether nobody can have been missed: nobody has died since the last look, nor while it was taken.
     is_certain: bool,
     status: Option<ExitStatus>,
 }
@@ -99,6 +99,7 @@ impl Family {
             let is_there = census.find(*pid).is_some_and(|stat| stat.id == member.stat.id);
             if !is_there && !member.is_dead {
                 timeline.note(member.death(How::Untold));
+                self.is_certain = false;
             }
             is_there
         });
@@ -190,6 +191,8 @@ impl Family {
         if !member.is_dead {
             member.is_dead = true;
             timeline.note(member.death(how));
+            // It may have left somebody behind who has not been seen yet.
+            self.is_certain = false;
         }
         if let (true, How::As(status)) = (is_root && is_reaped, how) {
             self.status = Some(status);
@@ -227,12 +230,12 @@ impl Family {
         self.status
     }
 
-    /// Whether the last look may have missed somebody, of a tree that may be over.
+    /// Whether all who are known are dead, and somebody may have been missed.
     pub(super) fn is_in_doubt(&self) -> bool {
         !self.is_certain && self.members.values().all(|member| member.is_dead)
     }
 
-    /// Whether nobody of the tree is alive, as of the last look.
+    /// Whether nobody of the tree is alive.
     pub(super) fn is_over(&self) -> bool {
         self.is_certain && self.members.values().all(|member| member.is_dead)
     }

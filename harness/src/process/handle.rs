@@ -1,7 +1,7 @@
 //! One process that may be anybody's child, held by a pidfd: its number cannot come to mean another.
 
 use super::clock::Stopwatch;
-use super::stat::{ProcessId, Stat};
+use super::stat::{ProcessId, Stat, State, TICKS};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -54,6 +54,21 @@ impl Handle {
     /// Whether it has not ended.
     pub fn is_alive(&self) -> bool {
         !self.ends_within(Duration::ZERO)
+    }
+
+    /// What it does; `None` once it was reaped.
+    pub fn state(&self) -> Option<State> {
+        Some(self.stat()?.state)
+    }
+
+    /// How long it was on a processor, itself and its threads; `None` once it was reaped. Counted in steps of
+    /// 10 ms.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        Some(Duration::from_millis(self.stat()?.ticks * 1000 / TICKS))
+    }
+
+    fn stat(&self) -> Option<Stat> {
+        Stat::of(self.id.pid).filter(|stat| stat.id == self.id)
     }
 
     /// Whether its number is still its own.

@@ -102,7 +102,7 @@ impl Expect<'_> {
             let watched = self.process.shared.lock().family.watched();
             let mut fds = vec![PollFd::new(&inotify, PollFlags::IN)];
             fds.extend(watched.iter().map(|(_, handle)| PollFd::new(handle, PollFlags::IN)));
-            // All who are known have died: whether somebody else is left the next look tells.
+            // All who are known have died: whether somebody else is left the collector finds out.
             is_any_ready(&mut fds, if watched.is_empty() { left.min(LOOK_AGAIN) } else { left });
         }
     }
@@ -132,12 +132,7 @@ impl Expect<'_> {
                     return Some(Ok(found));
                 }
             }
-            // Somebody may be left who has not been seen yet.
-            let is_over = state.family.status().is_some() && {
-                state.look();
-                state.family.is_over()
-            };
-            is_over.then_some(Err("nobody is left of the tree".to_owned()))
+            state.family.is_over().then(|| Err("nobody is left of the tree".to_owned()))
         });
         match found {
             Some(Ok(found)) => self.met(found),
@@ -149,8 +144,8 @@ impl Expect<'_> {
         }
     }
 
+    /// The collector looks again as long as that is in doubt.
     fn is_everybody_gone(&self) -> bool {
-        let is_root_dead = self.process.shared.lock().family.status().is_some();
-        is_root_dead && self.process.shared.look().family.is_over()
+        self.process.shared.lock().family.is_over()
     }
 }

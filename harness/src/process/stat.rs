@@ -73,6 +73,8 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     pub(super) group: u32,
     pub(super) session: u32,
+    /// How long it was on a processor.
+    pub(super) ticks: u64,
     /// Whether it is the kernel's own.
     is_kernel: bool,
     /// Where its environment begins and ends in its memory; nowhere while it is executed, as a zombie, and
@@ -120,6 +122,7 @@ impl Stat {
             parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
+            ticks: number(14) + number(15),
             is_kernel: number(9) & PF_KTHREAD != 0,
             environment: (number(50), number(51)),
             exit: field(52).and_then(|exit| exit.parse().ok()).unwrap_or(0),
@@ -174,7 +177,8 @@ mod tests {
         let stat = Stat::parse(line.as_bytes()).expect("a line");
         assert_eq!(stat.id, ProcessId { pid: 17, start: 220 });
         assert_eq!((&*stat.name, stat.state), ("a) S 1 (b c)", State::Zombie));
-        assert_eq!((stat.parent, stat.group, stat.session, stat.exit), (40, 50, 60, 520));
+        assert_eq!((stat.parent, stat.group, stat.session), (40, 50, 60));
+        assert_eq!((stat.ticks, stat.environment, stat.exit), (140 + 150, (500, 510), 520));
         for cut in ["", "17", "17 (a)", "17 (a) S 1"] {
             assert!(Stat::parse(cut.as_bytes()).is_none(), "`{cut}`");
         }
