@@ -22,6 +22,10 @@ use std::time::Duration;
 /// test some descriptors: of the others a death is seen at the next look.
 const HELD_MAX: usize = 128;
 
+/// How often it is looked in a row if somebody passed by who may have been of the tree, and nobody else of it is
+/// left: a program that daemonises does so in two steps. On a busy machine there is always somebody who passes.
+const LOOKS_IN_DOUBT: u32 = 3;
+
 /// One process of the tree that has not been reaped, as far as is known.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -42,6 +46,8 @@ pub(super) struct Family {
     circles: BTreeSet<u32>,
     /// Those that do not belong to it, so that each is asked for its mark once.
     strangers: BTreeMap<u32, u64>,
+    /// The numbers that were in use at the last look.
+    seen: BTreeSet<u32>,
     looks: u64,
     /// Whether nobody can have been missed: nobody has died since the last look, nor while it was taken.
     is_certain: bool,
@@ -54,8 +60,18 @@ impl Family {
         let (id, here) = (root.id(), std::process::id());
         let circles = BTreeSet::from([id.pid]);
         let (members, strangers) = (BTreeMap::new(), BTreeMap::new());
-        let (looks, is_certain, status) = (0, false, None);
-        let mut family = Self { root, mark, here, members, circles, strangers, looks, is_certain, status };
+        let mut family = Self {
+            root,
+            mark,
+            here,
+            members,
+            circles,
+            strangers,
+            seen: BTreeSet::new(),
+            looks: 0,
+            is_certain: false,
+            status: None,
+        };
         if let Some(stat) = Stat::of(id.pid) {
             family.adopt(stat, timeline);
         }
@@ -64,14 +80,30 @@ impl Family {
 
     /// Looks at all processes of the machine: whether there is somebody new.
     pub(super) fn look(&mut self, timeline: &mut Timeline) -> bool {
-        self.looks += 1;
-        let Ok(census) = Census::take() else {
-            // No descriptor is left for a look: nothing new is known.
-            self.is_certain = false;
-            return false;
-        };
-        // Whoever ended meanwhile may have left somebody behind who came after the census had begun.
-        self.is_certain = census.vanished.iter().all(|pid| self.members.contains_key(pid));
+        let mut has_grown = false;
+        for _ in 0..LOOKS_IN_DOUBT {
+            self.looks += 1;
+            let Ok(census) = Census::take() else {
+                // No descriptor is left for a look: nothing new is known.
+                self.is_certain = false;
+                return has_grown;
+            };
+            self.is_certain = true;
+            // Somebody who ended meanwhile, and was not here before, may have left somebody behind.
+            let is_passing = |pid: &u32| !self.members.contains_key(pid) && !self.seen.contains(pid);
+            let has_passed = census.vanished.iter().any(is_passing);
+            self.seen = census.all.iter().map(|stat| stat.id.pid).collect();
+            has_grown |= self.compare(census, timeline);
+            let is_anybody_alive = self.members.values().any(|member| !member.is_dead);
+            if is_anybody_alive || !self.is_certain || !has_passed {
+                break;
+            }
+        }
+        has_grown
+    }
+
+    /// Compares all processes with those that are known: whether somebody new belongs to the tree.
+    fn compare(&mut self, census: Census, timeline: &mut Timeline) -> bool {
         self.strangers.retain(|pid, start| census.find(*pid).is_some_and(|stat| stat.id.start == *start));
         self.part_from_the_gone(&census, timeline);
         let mut unknown = Vec::new();
@@ -138,7 +170,9 @@ impl Family {
         match is_marked {
             Some(true) => {}
             Some(false) => drop(self.strangers.insert(stat.id.pid, stat.id.start)),
-            None => self.is_certain = false,
+            // In the midst of exec. Of the tree can only be one who was adopted, or has just lost its parent.
+            None if stat.parent == self.here || !self.seen.contains(&stat.parent) => self.is_certain = false,
+            None => {}
         }
         is_marked == Some(true)
     }
