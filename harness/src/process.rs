@@ -111,7 +111,7 @@ impl Process {
     pub fn example(name: &str) -> Spawn {
         // The test is in `deps`, beside `examples`.
         let this = std::env::current_exe().unwrap_or_default();
-        let built = this.parent().and_then(Path::parent).unwrap_or(Path::new("target"));
+        let built = this.parent().and_then(Path::parent).unwrap_or_else(|| Path::new("target"));
         let path = built.join("examples").join(name);
         Spawn::new(path.as_os_str())
             .hint("`cargo test` builds examples, `cargo test --test …` alone does not")

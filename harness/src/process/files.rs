@@ -21,12 +21,7 @@ impl Watch {
     /// Forgets what has happened, and waits for what comes next: perhaps nearer to the file than before.
     pub(super) fn renew(&self) {
         let mut events = [0; 4096];
-        loop {
-            match rustix::io::read(&self.inotify, &mut events) {
-                Ok(1..) | Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => break,
-            }
-        }
+        while matches!(rustix::io::read(&self.inotify, &mut events), Ok(1..) | Err(Errno::INTR)) {}
         let flags = WatchFlags::CREATE
             | WatchFlags::MOVED_TO
             | WatchFlags::MODIFY

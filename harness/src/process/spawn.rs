@@ -186,11 +186,15 @@ impl Spawn {
             return SpawnError::NoDirectory { program, cwd: cwd.clone() };
         }
         let is_path = program.components().count() > 1;
-        match error.kind() {
-            ErrorKind::NotFound if is_path && program.exists() => SpawnError::NoInterpreter { program },
-            ErrorKind::NotFound => SpawnError::NoProgram { program, is_path, hint: self.hint.clone() },
-            ErrorKind::PermissionDenied => SpawnError::NotExecutable { program },
-            _ => SpawnError::System { program, what: "execute it", error },
+        let kind = error.kind();
+        if kind == ErrorKind::NotFound && is_path && program.exists() {
+            SpawnError::NoInterpreter { program }
+        } else if kind == ErrorKind::NotFound {
+            SpawnError::NoProgram { program, is_path, hint: self.hint.clone() }
+        } else if kind == ErrorKind::PermissionDenied {
+            SpawnError::NotExecutable { program }
+        } else {
+            SpawnError::System { program, what: "execute it", error }
         }
     }
 }

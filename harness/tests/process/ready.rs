@@ -107,11 +107,14 @@ fn who_is_not_asked_to_notify_has_no_such_socket() {
     assert_contains(&words, &["it is ready", "spawned without `notify()`"]);
 }
 
+/// What a test waits for: a process, a file, an address.
+type Wait = (&'static str, fn(&Process, &str, SocketAddr));
+
 #[test]
 fn one_that_ends_before_it_is_ready_keeps_nobody_waiting() {
     let directory = Directory::new();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let waits: [(&str, fn(&Process, &str, SocketAddr)); 5] = [
+    let waits: [Wait; 5] = [
         ("line", |process, _, _| drop(process.expect("it is ready").line("ready"))),
         ("port", |process, _, address| process.expect("it is ready").port(address)),
         ("file", |process, file, _| process.expect("it is ready").file(file)),
