@@ -175,9 +175,12 @@ impl Index<&str> for Captures {
 mod tests {
     use super::*;
 
+    /// A pattern, a line, and what is taken out of it.
+    type Row = (&'static str, &'static str, Option<&'static [(&'static str, &'static str)]>);
+
     #[test]
     fn a_placeholder_takes_a_word_or_the_rest() {
-        let rows: [(&str, &str, Option<&[(&str, &str)]>); 17] = [
+        let rows: [Row; 17] = [
             ("ready", "now ready.", Some(&[])),
             ("ready", "read y", None),
             ("on {address}", "listening on [::1]:80", Some(&[("address", "[::1]:80")])),

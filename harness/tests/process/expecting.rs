@@ -88,6 +88,16 @@ fn the_replacement_is_another_child_of_the_same_parent() {
 }
 
 #[test]
+fn who_was_there_before_replaces_nobody() {
+    let process = Process::sh("sleep 1000 & sleep 1000 & while :; do wait; done").spawn();
+    let [first, _] = &process.expect("two workers").children(2)[..] else { panic!("two") };
+    process.signal_to(first, Signal::KILL);
+    process.expect("one dies").death_of(first);
+    let words = words_of(|| drop(process.expect("a replacement").within(30 * MS).respawn_of(first)));
+    assert_contains(&words, &["a replacement", "not within 30ms"]);
+}
+
+#[test]
 fn nobody_is_left_when_the_last_orphan_has_ended() {
     let process =
         Process::sh("exec 3<&0; (setsid sh -c 'read line; exit 0' <&3 &); exit 0").stdin_open().spawn();

@@ -59,6 +59,23 @@ fn who_was_seen_once_belongs_to_it_wherever_it_goes() {
 }
 
 #[test]
+fn who_is_in_a_session_that_was_begun_here_belongs_to_it() {
+    // It has no mark, its parent ends at once, and it comes when nobody looks.
+    let daemon = "echo daemon; read go <&3; (/bin/sleep 1000 & echo born $!); exec /bin/sleep 1000";
+    let script = format!("exec 3<&0; env -i /usr/bin/setsid /bin/sh -c '{daemon}' & wait");
+    let process = Process::sh(&script).stdin_open().spawn();
+    process.expect("it is away").line("daemon");
+    assert!(process.tree().iter().any(|node| node.session == node.pid()), "it is seen");
+    process.send("go\n");
+    let orphan = process.expect("the last one is born").line("born {pid}").parse::<u32>("pid");
+    process.expect("it is seen").tree("it is adopted", |tree| {
+        tree.find(orphan).is_some_and(|node| node.parent == std::process::id())
+    });
+    drop(process);
+    assert!(!exists(orphan));
+}
+
+#[test]
 fn a_process_of_another_test_is_not_looked_at() {
     let other = Process::sh("sleep 1000").spawn();
     let process = Process::sh("sleep 1000").spawn();
