@@ -1,4 +1,5 @@
-//! What test suites use: many seeds of a simulated host, and one line to replay a failure.
+//! What test suites use: many seeds of a simulated host, and one line to replay a failure; and, for real
+//! processes of any program, [`Process`].
 //!
 //! ```
 //! use host_core::{App, Connected, Context, Listener, Ready, Result, Service};

@@ -24,10 +24,11 @@ impl Mark {
 
     /// The value of [`TREE`] for a child of this process.
     pub(super) fn value(&self) -> String {
-        match std::env::var(TREE) {
-            Ok(outer) if !outer.is_empty() => format!("{outer}:{}", self.0),
-            _ => self.0.clone(),
-        }
+        self.beside(&std::env::var(TREE).unwrap_or_default())
+    }
+
+    fn beside(&self, outer: &str) -> String {
+        if outer.is_empty() { self.0.clone() } else { format!("{outer}:{}", self.0) }
     }
 
     /// Itself.
@@ -91,5 +92,8 @@ mod tests {
             assert_eq!(mark.is_in(environment), expected, "{}", environment.escape_ascii());
         }
         assert_ne!(Mark::new().0, Mark::new().0);
+        let value = format!("{TREE}={}", mark.beside("3.4.5:6.7.8"));
+        assert!(mark.is_in(value.as_bytes()) && Mark("6.7.8".to_owned()).is_in(value.as_bytes()), "{value}");
+        assert_eq!(mark.beside(""), "7.99.1");
     }
 }

@@ -23,10 +23,11 @@ fn an_expectation_fails() {
 
 #[test]
 fn it_is_killed_in_the_midst() {
-    // The daemon has changed its session, and hears nothing but KILL.
-    let script = "(trap '' TERM HUP INT; setsid sh -c 'echo daemon $$; exec sleep 1000' &); sleep 1000";
+    // The daemon has changed its session, and hears nothing but KILL; another one has no mark.
+    let script = "env -i /bin/sleep 1000 & echo bare $!; (trap '' TERM HUP INT; setsid sh -c 'echo daemon $$; exec sleep 1000' &); sleep 1000";
     let process = Process::sh(script).spawn();
+    let bare = process.expect("one without a mark").line("bare {pid}").parse::<u32>("pid");
     let daemon = process.expect("it is away").line("daemon {pid}").parse::<u32>("pid");
-    println!("test {} root {} daemon {daemon}", std::process::id(), process.pid());
+    println!("test {} root {} daemon {daemon} bare {bare}", std::process::id(), process.pid());
     process.expect("its end").within(Duration::from_secs(600)).exit();
 }

@@ -140,9 +140,9 @@ fn what_a_test_process_that_is_killed_leaves_is_ended_by_its_guard() {
         .cwd(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .env("WORD", &word)
         .spawn();
-    let line = cargo.expect("its tree stands").line("test {test} root {root} daemon {daemon}");
-    let [test, root, daemon] = ["test", "root", "daemon"].map(|name| line.parse::<u32>(name));
-    let left = [root, daemon].map(|pid| Handle::of(pid).expect("it is there"));
+    let line = cargo.expect("its tree stands").line("test {test} root {root} daemon {daemon} bare {bare}");
+    let [test, root, daemon, bare] = ["test", "root", "daemon", "bare"].map(|name| line.parse::<u32>(name));
+    let left = [root, daemon, bare].map(|pid| Handle::of(pid).expect("it is there"));
     let tree = cargo.tree();
     cargo.signal_to(tree.find(test).expect("the test process"), Signal::KILL);
     let watch = Stopwatch::start();

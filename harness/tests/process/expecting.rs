@@ -98,6 +98,19 @@ fn who_was_there_before_replaces_nobody() {
 }
 
 #[test]
+fn a_replacement_in_advance_counts_from_the_death_on() {
+    let process =
+        Process::sh("sleep 1000 & read go; sleep 1000 & while :; do wait; done").stdin_open().spawn();
+    let first = process.expect("one worker").children(1).remove(0);
+    process.send("go\n");
+    process.expect("two workers").children(2);
+    let words = words_of(|| drop(process.expect("a replacement").within(30 * MS).respawn_of(&first)));
+    assert_contains(&words, &["a replacement", "not within 30ms"]);
+    process.signal_to(&first, Signal::KILL);
+    assert_ne!(process.expect("a replacement").respawn_of(&first).id, first.id);
+}
+
+#[test]
 fn nobody_is_left_when_the_last_orphan_has_ended() {
     let process =
         Process::sh("exec 3<&0; (setsid sh -c 'read line; exit 0' <&3 &); exit 0").stdin_open().spawn();

@@ -2,7 +2,7 @@
 
 use crate::world::{Directory, assert_contains, words_of};
 use harness::Process;
-use harness::process::Stream;
+use harness::process::{Stopwatch, Stream};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -58,7 +58,9 @@ fn a_file_appears() {
     let words = words_of(|| process.expect("it is early").within(20 * MS).file(&file));
     assert_contains(&words, &["it is early", &file, "not within 20ms"]);
     process.send("go\n");
+    let watch = Stopwatch::start();
     process.expect("it has begun").file(&file);
+    assert!(watch.elapsed() < Duration::from_secs(15), "by an event, and not by the end of the bound");
     assert!(fs::exists(&file).unwrap());
     process.expect("once it is there it is there").file(&file);
 }
@@ -124,7 +126,7 @@ fn one_that_ends_before_it_is_ready_keeps_nobody_waiting() {
     for (wait, expect) in waits {
         let process = Process::sh("echo 'cannot open the database' >&2; exit 7").notify().spawn();
         // The bound is half a minute, and is not waited for.
-        let watch = harness::process::Stopwatch::start();
+        let watch = Stopwatch::start();
         let words = words_of(|| expect(&process, &directory.path("none"), address));
         assert!(watch.elapsed() < Duration::from_secs(10), "{wait}: {:?}", watch.elapsed());
         assert_contains(&words, &["it is ready", "ended with exit status 7", "cannot open the database"]);
