@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 pub(crate) const CASES: &[Case] = cases![
     k11_a_stopped_worker_has_clients_that_are_connected_to_nobody,
     k11_a_stopped_worker_leaves_its_queue_to_others,
+    k11_a_worker_that_is_stopped_while_it_waits_takes_no_wake_from_others,
     k12_a_queue_survives_while_anybody_holds_the_listener,
     k12_a_child_that_did_not_keep_a_listener_does_not_hold_it,
     k13_a_killed_worker_loses_none_that_are_queued,
@@ -76,6 +77,34 @@ fn k11_a_stopped_worker_leaves_its_queue_to_others(world: &World) {
     world.write(server, b"hi");
     world.hear(client, b"hi");
     world.kill(child);
+}
+
+fn k11_a_worker_that_is_stopped_while_it_waits_takes_no_wake_from_others(world: &World) {
+    let told = world.news_handle();
+    let (listener, address) = world.listen(8);
+    let waits = move |child: &World, line| {
+        child.sys.poll_add_shared(listener, 1).unwrap();
+        child.write(line, b"ready");
+        for _ in 0..4 {
+            child.keys();
+            let client = child.sys.accept(listener).unwrap().0;
+            child.write(client, b"hi");
+        }
+        0
+    };
+    let workers = [(); 2].map(|()| world.fork_on_line(&[listener], waits));
+    for (_, line) in workers {
+        world.hear(line, b"ready");
+    }
+    // Whichever of the two the kernel would wake first: it was stopped in its wait, and waits no longer.
+    let [(first, _), (second, _)] = workers;
+    world.stop(told, first);
+    for _ in 0..4 {
+        let client = world.connect(address);
+        world.hear(client, b"hi");
+    }
+    assert_eq!(world.end_of(second), ExitStatus::Code(0));
+    world.kill(first);
 }
 
 fn k12_a_queue_survives_while_anybody_holds_the_listener(world: &World) {

@@ -251,8 +251,9 @@ impl Kernel {
         for place in 0..count {
             let (watcher, id) = self.files.get(file).watchers[place];
             let process = self.process(watcher);
-            // K11: also one that is stopped while it waits.
-            let waits = process.doing == POLLING && matches!(process.run, Run::Blocked { .. });
+            // One that is stopped in its wait has left it, and goes back when it is continued.
+            let blocks = process.doing == POLLING && matches!(process.run, Run::Blocked { .. });
+            let waits = blocks && !process.is_halted();
             if waits && process.poller.get(id).is_some_and(|watch| watch.is_exclusive()) {
                 waiting.push(place);
             }

@@ -167,6 +167,8 @@ impl Crew {
         // A second stop without news of a continue between them: the kernel keeps the last of both only (waitid(2)).
         if known.stopped_since.replace(now).is_none() {
             self.tell(means, FleetNotice::Stopped { worker });
+            // It may have been woken for a connection a moment before.
+            self.unheard = true;
             self.mind_lanes(means);
         }
         let timeout = means.config.heartbeat_timeout;
