@@ -43,6 +43,7 @@ mod coroutine;
 mod fault;
 mod kernel;
 mod sim;
+pub mod story;
 mod sys;
 mod trace;
 
@@ -52,3 +53,4 @@ pub use client::{Client, ClientError, Clients};
 pub use fault::{Class, Faults};
 pub use host_core::sys::ExitStatus;
 pub use sim::{Pool, Sim, WorkerState, WorkerView, violation_of};
+pub use story::Story;

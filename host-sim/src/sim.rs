@@ -16,6 +16,7 @@ use crate::client::{Client, ClientError, Clients, Endings};
 use crate::coroutine::{Body, Gate, Stacks};
 use crate::fault::{Class, Faults};
 use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos, SECOND};
+use crate::story::Story;
 use crate::sys::{SimSys, exit, panic_message};
 use crate::trace::{Who, line};
 use host_core::app::App;
@@ -84,6 +85,13 @@ impl Sim {
     /// Also keeps every event, so that two runs can be compared.
     pub fn with_full_trace(choices: Choices, pool: &Pool) -> Self {
         Self::with_trace(choices, pool, true)
+    }
+
+    /// Also keeps what a [`Story`] tells: for a run that is to be explained. The run is the same.
+    pub fn with_story(choices: Choices, pool: &Pool) -> Self {
+        let sim = Self::with_trace(choices, pool, true);
+        sim.kernel.borrow_mut().trace.keep_book();
+        sim
     }
 
     fn with_trace(choices: Choices, pool: &Pool, full: bool) -> Self {
@@ -207,6 +215,9 @@ impl Sim {
             self.spawn(&format!("client {number}"), delay, move |sys| {
                 let mut client = Client { kernel, sys, index: next, listener, stream: None, number };
                 let ended = body(&mut client);
+                if let (Err(error), Some(book)) = (&ended, client.kernel.borrow_mut().trace.book_mut()) {
+                    book.endings.insert(next, error.to_string());
+                }
                 let code = u8::from(ended.is_err());
                 endings.borrow_mut()[number] = Some(ended);
                 *left.borrow_mut() -= 1;
@@ -506,6 +517,12 @@ impl Sim {
     pub fn timeline(&self, lines: usize) -> Vec<String> {
         let kernel = self.kernel.borrow();
         kernel.trace.tail(lines, &|who| kernel.name(who))
+    }
+
+    /// All that has happened so far, event by event; `None` unless the run was made
+    /// [with a story](Self::with_story).
+    pub fn story(&self) -> Option<Story> {
+        Story::of(&self.kernel.borrow())
     }
 
     /// The first event in which this run and `other`, both with a full trace, differ; as a line each.

@@ -10,6 +10,7 @@ use crate::kernel::files::Object;
 use crate::kernel::poller::{COMPUTING, POLLING};
 use crate::kernel::signals::{Disposition, Signals, set_of};
 use crate::kernel::{Call, Index, Kernel, MILLISECOND, Nanos};
+use crate::story::Aside;
 use crate::trace::{Kind, StableHasher};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::Pace;
@@ -454,6 +455,9 @@ impl Sys for SimSys {
 
     fn kick_name(&self, service: ServiceId, name: &str) {
         let kernel = &mut *self.kernel.borrow_mut();
+        if let Some(book) = kernel.trace.book_mut() {
+            book.services.insert((self.me, service.number()), name.to_owned());
+        }
         let names = &mut kernel.process(self.me).names;
         if names.len() <= service.index() {
             names.resize(service.index() + 1, String::new());
@@ -542,9 +546,13 @@ impl SimSys {
     fn check(&self, fact: &Fact<'_>) {
         let kernel = &mut *self.kernel.borrow_mut();
         match fact {
-            Fact::Event(_, event) => kernel.record(self.me, Kind::HostEvent, StableHasher::of(event), 0),
+            Fact::Event(_, event) => {
+                kernel.record(self.me, Kind::HostEvent, StableHasher::of(event), 0);
+                kernel.trace.aside(|| Aside::Fact((*event).clone()));
+            }
             Fact::Action(action) => {
                 kernel.record(self.me, Kind::HostAction, StableHasher::of(action), 0);
+                kernel.trace.aside(|| Aside::Order((*action).clone()));
             }
             Fact::Begin(config) => kernel.expect_config(self.me, config),
             Fact::Settled(_) => {}

@@ -2,6 +2,7 @@
 
 use crate::fault::Class;
 use crate::kernel::Call;
+use crate::story::{Aside, Book};
 use host_core::sys::{Errno, ExitStatus, Signal};
 use std::collections::VecDeque;
 use std::fmt;
@@ -104,6 +105,8 @@ pub(crate) struct Trace {
     notes: VecDeque<(u64, String)>,
     /// All entries with the hash after each, while somebody wants to compare two runs.
     full: Option<Vec<(u64, Entry)>>,
+    /// What a story tells beside the entries; not hashed, and only kept while a run is told.
+    book: Option<Box<Book>>,
 }
 
 /// Entries kept for people: some screens, so that filtering still leaves forty lines.
@@ -119,7 +122,34 @@ impl Trace {
             ring: Vec::with_capacity(RING),
             notes: VecDeque::new(),
             full: full.then(Vec::new),
+            book: None,
         }
+    }
+
+    /// Keeps all that a story tells, from here on.
+    pub(crate) fn keep_book(&mut self) {
+        self.full.get_or_insert_default();
+        self.book = Some(Box::default());
+    }
+
+    /// What a story knows of the latest entry beside its numbers.
+    pub(crate) fn aside(&mut self, make: impl FnOnce() -> Aside) {
+        if let Some(book) = &mut self.book {
+            book.asides.push((self.count - 1, make()));
+        }
+    }
+
+    pub(crate) fn book(&self) -> Option<&Book> {
+        self.book.as_deref()
+    }
+
+    pub(crate) fn book_mut(&mut self) -> Option<&mut Book> {
+        self.book.as_deref_mut()
+    }
+
+    /// Words that belong to entries, by their number; all of them, if a book is kept.
+    pub(crate) fn notes(&self) -> &VecDeque<(u64, String)> {
+        &self.notes
     }
 
     /// Adds an event.
@@ -142,7 +172,7 @@ impl Trace {
 
     /// Adds an event with words; the words are hashed too.
     pub(crate) fn note(&mut self, at: u64, who: Who, words: String) {
-        if self.notes.len() == NOTES {
+        if self.notes.len() == NOTES && self.book.is_none() {
             self.notes.pop_front();
         }
         let content = hash_bytes(words.as_bytes());
@@ -191,7 +221,6 @@ impl Kind {
 }
 
 /// One line of a timeline.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the numbers of most entries are told as numbers")]
 pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
     struct Moment(u64);
     impl fmt::Display for Moment {
@@ -199,6 +228,16 @@ pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
             write!(f, "{:>4}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
         }
     }
+    let words = words(entry);
+    match note {
+        Some(note) => format!("{} {who:<12} {words}: {note}", Moment(entry.at)),
+        None => format!("{} {who:<12} {words}", Moment(entry.at)),
+    }
+}
+
+/// What an entry says, without who and when.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the numbers of most entries are told as numbers")]
+pub(crate) fn words(entry: &Entry) -> String {
     let signed = |number: u64| (number as i64).to_string();
     let a = match entry.kind {
         Kind::Fault => Class::ALL.get(entry.a as usize).map(|class| format!("{class:?}")),
@@ -212,23 +251,19 @@ pub(crate) fn line(entry: &Entry, who: &str, note: Option<&str>) -> String {
     let b = match entry.kind {
         Kind::Failed => Errno::from_raw(entry.b as i32).to_string(),
         Kind::Fault => if entry.b == 1 { "begins" } else { "ends" }.to_owned(),
-        Kind::Reap => decode_status(entry.b),
+        Kind::Reap => decode_status(entry.b).to_string(),
         Kind::ChildNews => if entry.b == 1 { "stopped" } else { "continued" }.to_owned(),
         Kind::Kick => if entry.b == 1 { "hung" } else { "alive" }.to_owned(),
         _ => signed(entry.b),
     };
-    let words = entry
+    entry
         .kind
         .words()
         .replace("{a:x}", &format!("{:x}", entry.a))
         .replace("{a:h}", &handle(entry.a))
         .replace("{b:h}", &handle(entry.b))
         .replace("{a}", &a.unwrap_or_else(|| signed(entry.a)))
-        .replace("{b}", &b);
-    match note {
-        Some(note) => format!("{} {who:<12} {words}: {note}", Moment(entry.at)),
-        None => format!("{} {who:<12} {words}", Moment(entry.at)),
-    }
+        .replace("{b}", &b)
 }
 
 /// A handle as people count descriptors: the seat, and how many had it before.
@@ -246,13 +281,14 @@ pub(crate) fn encode_status(status: ExitStatus) -> u64 {
     }
 }
 
-fn decode_status(word: u64) -> String {
+/// The status that [`encode_status`] made a number of.
+pub(crate) fn decode_status(word: u64) -> ExitStatus {
     let number = word as u8;
-    let status = match word >> 16 {
+    match word >> 16 {
         0 => ExitStatus::Code(number),
-        _ => ExitStatus::Signal { number, core: word & 1 << 8 != 0 },
-    };
-    status.to_string()
+        1 => ExitStatus::Signal { number, core: word & 1 << 8 != 0 },
+        _ => ExitStatus::Unknown,
+    }
 }
 
 /// Mixes a word into a hash (FxHash's step, then a rotation against long runs of zeros).

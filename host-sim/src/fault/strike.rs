@@ -4,6 +4,7 @@ use super::{Class, Fault, Faults, Laid};
 use crate::choice::Stream;
 use crate::kernel::signals::{Disposition, ended_by};
 use crate::kernel::{Happening, Index, Kernel, Nanos, SECOND};
+use crate::story::Aside;
 use crate::trace::Kind;
 use host_core::sys::{ExitStatus, Signal};
 
@@ -26,6 +27,7 @@ impl Kernel {
         }
         let Fault { class, lasts, target, .. } = fault;
         self.record_world(Kind::Fault, class as u64, u64::from(begins));
+        self.trace.aside(|| Aside::Lasts(lasts));
         self.plan.struck[class as usize] += u32::from(begins);
         match class {
             Class::ShortIo => self.laid.short_io = begins,
@@ -95,6 +97,7 @@ impl Kernel {
 
     fn on_host(&mut self, strike: impl FnOnce(&mut Self, Index)) {
         if let Some(host) = self.host {
+            self.trace.aside(|| Aside::Target(host));
             strike(self, host);
         }
     }
@@ -105,6 +108,7 @@ impl Kernel {
         let count = self.workers.iter().filter(living).count();
         let Some(place) = (target as usize).checked_rem(count) else { return };
         if let Some(worker) = self.workers.iter().filter(living).nth(place).copied() {
+            self.trace.aside(|| Aside::Target(worker));
             strike(self, worker);
         }
     }

@@ -3,6 +3,7 @@
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
 use crate::kernel::{Call, Index, Kernel};
+use crate::story::Aside;
 use crate::trace::{Kind, hash_bytes};
 use host_core::sys::{Errno, Handle, ShutdownHow};
 use std::collections::VecDeque;
@@ -72,6 +73,7 @@ impl Kernel {
             self.channel_end(channel, side).file = self.file(me, handle);
         }
         self.record(me, Kind::Channel, first.raw(), second.raw());
+        self.trace.aside(|| Aside::Channel(channel));
         Ok((first, second))
     }
 
@@ -117,6 +119,7 @@ impl Kernel {
         let count = message.len().min(buffer.len());
         buffer[..count].copy_from_slice(&message[..count]);
         self.record(me, Kind::Read, handle.raw(), count as u64);
+        self.trace.aside(|| Aside::packet(channel, side, &message));
         let peer = self.channel_end(channel, 1 - side);
         peer.used -= cost(message.len());
         self.notify_channel(channel, 1 - side);
@@ -151,6 +154,7 @@ impl Kernel {
             return self.failed(me, Call::Write, Errno::AGAIN);
         }
         self.record(me, Kind::Write, handle.raw(), bytes.len() as u64);
+        self.trace.aside(|| Aside::packet(channel, side, bytes));
         self.record(me, Kind::Content, hash_bytes(bytes), 0);
         self.channel_end(channel, 1 - side).inbox.push_back(bytes.to_vec());
         self.notify_channel(channel, 1 - side);

@@ -7,6 +7,7 @@ use crate::kernel::process::{Life, News, Orphanage, Process, Run};
 use crate::kernel::signals::Signals;
 use crate::kernel::slots::Seat;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, Nanos};
+use crate::story::Aside;
 use crate::trace::Kind;
 use host_core::sys::{Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError, Handle, Pid, Signal};
 
@@ -78,6 +79,7 @@ impl Kernel {
         self.processes.push(child);
         self.record(me, Kind::Fork, u64::from(pid.0), u64::from(slot));
         self.record(index, Kind::Born, u64::from(pid.0), u64::from(incarnation));
+        self.trace.aside(|| Aside::Title(birth.title.to_owned()));
         self.process(me).children.insert(index);
         if self.process(me).orphanage.is_none() {
             // Whoever forks was not forked: it is a host.

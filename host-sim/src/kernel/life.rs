@@ -230,6 +230,10 @@ impl Kernel {
             parent.dead_strangers.remove(&index);
         }
         self.workers.remove(&index);
+        let now = self.now;
+        if let Some(book) = self.trace.book_mut() {
+            book.gone.insert(index, now);
+        }
         if let Some(file) = seen_as {
             // K7: readable still, and hung up.
             self.notify(file);

@@ -4,6 +4,7 @@ use crate::choice::Stream;
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos, SECOND};
+use crate::story::Aside;
 use crate::trace::{Kind, hash_bytes};
 use host_core::sys::{Errno, Handle, ShutdownHow, UnixPath};
 use std::collections::{BTreeMap, VecDeque};
@@ -328,6 +329,7 @@ impl Kernel {
             }
             if end.fin_received || end.state == State::Dead {
                 self.record(me, Kind::Read, handle.raw(), 0);
+                self.trace.aside(|| Aside::Stream(conn));
                 return Ok(0);
             }
             self.progressed(me, handle, true);
@@ -340,6 +342,7 @@ impl Kernel {
             *slot = byte;
         }
         self.record(me, Kind::Read, handle.raw(), count as u64);
+        self.trace.aside(|| Aside::Stream(conn));
         self.progressed(me, handle, true);
         if before >= WINDOW / 2 && before - count < WINDOW {
             // The peer may have waited for room.
@@ -372,6 +375,7 @@ impl Kernel {
         }
         let count = if self.laid.short_io { self.shorter(conn, room) } else { room };
         self.record(me, Kind::Write, handle.raw(), count as u64);
+        self.trace.aside(|| Aside::Stream(conn));
         self.record(me, Kind::Content, hash_bytes(&bytes[..count]), 0);
         self.send(conn, side, Segment::Data(bytes[..count].to_vec()));
         Ok(count)
@@ -396,6 +400,7 @@ impl Kernel {
             return self.failed(me, Call::Shutdown, Errno::NOTCONN);
         }
         self.record(me, Kind::Shutdown, handle.raw(), 0);
+        self.trace.aside(|| Aside::Stream(conn));
         if matches!(how, ShutdownHow::Write | ShutdownHow::Both) {
             self.send_fin(conn, side);
         }
