@@ -9,9 +9,12 @@
 //! | `HOST_SEEDS_FROM` | the first of them; CI passes a fresh one each commit | 0 |
 //! | `HOST_RUN_SECONDS` | a run that takes longer, by a real clock, is ended with its seed | 120 |
 //! | `HOST_TWIN` | `1`: run each seed twice and compare | off |
+//! | `HOST_REPORT` | which runs leave a page and a trace: `failing`, `always` (a single run that passes, too), `never` | `failing` |
+//! | `HOST_ARTIFACTS` | the directory for them | `host-sim` in cargo's target directory |
 
 mod watchdog;
 
+use crate::report::{self, Explained, When};
 use host_sim::{Choices, Class, Pool, Sim, Violation, violation_of};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,7 +64,7 @@ impl Site {
     }
 
     /// The test's name as the test runner has it: the path without the crate.
-    fn test(&self) -> String {
+    pub(crate) fn test(&self) -> String {
         let path = self.function.replace("::{{closure}}", "");
         let path = path.strip_suffix("::Here").unwrap_or(&path);
         path.split_once("::").map_or(path, |(_, test)| test).to_owned()
@@ -85,16 +88,23 @@ pub struct Report {
     pub timeline: Vec<String>,
     /// The command that replays it.
     pub replay: String,
+    /// What was left of it, once it was run again to be told.
+    pub explained: Option<Explained>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { violation, seed, hash, plan, state, timeline, replay } = self;
+        let Self { violation, seed, hash, plan, state, timeline, replay, explained } = self;
         writeln!(f, "{}: {}", violation.id, violation.sentence)?;
         writeln!(f, "  seen: {}", violation.detail)?;
         writeln!(f, "  seed {seed}, hash {hash:016x}, faults: {plan}")?;
-        writeln!(f, "  the last {} events:", timeline.len())?;
-        for line in timeline {
+        let columns =
+            explained.as_ref().map(|explained| &explained.columns).filter(|lines| !lines.is_empty());
+        match columns {
+            Some(_) => writeln!(f, "  how it came to that:")?,
+            None => writeln!(f, "  the last {} events:", timeline.len())?,
+        }
+        for line in columns.unwrap_or(timeline) {
             writeln!(f, "    {line}")?;
         }
         if !state.is_empty() {
@@ -102,6 +112,9 @@ impl fmt::Display for Report {
         }
         for line in state {
             writeln!(f, "    {line}")?;
+        }
+        if let Some(explained) = explained {
+            write!(f, "{explained}")?;
         }
         write!(f, "  replay: {replay}")
     }
@@ -168,7 +181,7 @@ pub fn search(site: Site, plan: Plan, scenario: impl Fn(&mut Sim)) -> Option<Rep
 }
 
 #[expect(clippy::print_stdout, reason = "the test runner shows it when the test fails")]
-fn let_know(words: &str) {
+pub(crate) fn let_know(words: &str) {
     println!("{words}");
 }
 
@@ -177,7 +190,7 @@ fn once(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Opt
     attempt(&mut sim, scenario).err().map(|violation| report(site, &sim, violation, false))
 }
 
-fn attempt(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Violation> {
+pub(crate) fn attempt(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Violation> {
     quiet::run(|| catch_unwind(AssertUnwindSafe(|| scenario(sim)))).map_err(|payload| violation_of(&*payload))
 }
 
@@ -190,6 +203,7 @@ fn report(site: Site, sim: &Sim, violation: Violation, twin: bool) -> Report {
         plan: sim.plan(),
         timeline: sim.timeline(TIMELINE_LINES),
         replay: site.replay_line(sim.seed(), twin),
+        explained: None,
     }
 }
 
@@ -225,8 +239,15 @@ fn twin(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Opt
 /// # Panics
 /// With the report, if a seed fails.
 pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
-    if let Some(report) = search(site, Plan::from_env(), scenario) {
-        panic!("{report}");
+    let (plan, when) = (Plan::from_env(), When::from_env());
+    match search(site, plan, &scenario) {
+        Some(mut report) => {
+            let choices = Choices::seeded(report.seed);
+            report.explained = report::of_failure(when, site, choices, &report, &scenario);
+            panic!("{report}");
+        }
+        None if plan.count == 1 => report::of_success(when, site, Choices::seeded(plan.first), &scenario),
+        None => {}
     }
 }
 
@@ -262,8 +283,8 @@ mod quiet {
 ///
 /// The scenario is a closure over a [`Sim`]: put an application on it, let things go wrong,
 /// let time pass, demand what must hold. The invariants of the host and of the kernel are checked after
-/// every event besides. Each seed is printed before its run; a failure prints the broken rule, the last
-/// forty events, and one line to paste that replays it.
+/// every event besides. Each seed is printed before its run; a failure prints the broken rule, how it came to
+/// that, and one line to paste that replays it, and leaves a [page and a trace](crate::report).
 #[macro_export]
 macro_rules! check {
     ($scenario:expr) => {

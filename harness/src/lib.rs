@@ -33,6 +33,7 @@
 
 pub mod check;
 pub mod process;
+pub mod report;
 pub mod sample;
 
 /// The README, whose examples are compiled and run with the tests.

@@ -5,6 +5,7 @@ use harness::check::{Plan, RUN_MAX, Report, Site, search};
 use harness::{Class, Faults, Sim, site};
 use host_core::sys::Signal;
 use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Stream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ fn shell(line: &str) -> (String, bool) {
         .env_remove("HOST_TWIN")
         .env_remove("HOST_SEED")
         .env_remove("HOST_RUN_SECONDS")
+        .env_remove("HOST_REPORT")
+        .env_remove("HOST_ARTIFACTS")
         .env("RUST_BACKTRACE", "0")
         .output()
         .expect("a shell");
@@ -41,13 +44,77 @@ fn a_planted_bug_is_found_and_the_printed_line_replays_it_with_the_same_hash() {
     let (found, passed) = shell("HOST_SEEDS=50 cargo test -q -p harness --test planted replies");
     assert!(!passed, "the bug was not found:\n{found}");
     assert!(found.contains("test: what the test itself demands holds"), "{found}");
-    assert!(found.contains("the last 40 events:"), "{found}");
+    assert!(found.contains("how it came to that:"), "{found}");
     let (seen, hash, line) = story(&found);
     assert!(seen.contains("every reply is whole"), "{seen}");
 
     let (again, passed) = shell(&line);
     assert!(!passed, "the replay passed:\n{again}");
     assert_eq!(story(&again), (seen, hash, line), "the same story:\n{again}");
+}
+
+/// A directory of a test's own; gone when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _gone_already = std::fs::remove_dir_all(&directory);
+        Self(directory)
+    }
+
+    /// What lies in it; nothing, if nobody has made it.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _nothing_was_written = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_failing_run_leaves_a_page_and_a_trace_which_its_report_names() {
+    let scratch = Scratch::new("report-failing");
+    let planted = "cargo test -q -p harness --test planted";
+    let (told, passed) = shell(&format!("HOST_ARTIFACTS={} {planted} hangs", scratch.0.display()));
+    assert!(!passed, "{told}");
+    let stem = "harness.planted.stories.a_worker_hangs_and_its_client_is_cut_off.seed-0";
+    let files = [format!("{stem}.html"), format!("{stem}.trace.json")];
+    assert_eq!(scratch.files(), files, "{told}");
+    for (word, file) in ["page", "trace"].iter().zip(&files) {
+        let path = scratch.0.join(file);
+        assert!(told.contains(&format!("  {word}: {} (", path.display())), "{told}");
+        assert!(std::fs::read_to_string(path).unwrap().contains("worker 0.1"));
+    }
+    let told = shell(&format!("HOST_REPORT=never {planted} hangs")).0;
+    assert!(!told.contains("  page: ") && told.contains("the last 40 events:"), "{told}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_no_reason_to_lose_the_report() {
+    let (told, _) = shell("HOST_ARTIFACTS=/dev/null/here cargo test -q -p harness --test planted hangs");
+    assert!(told.contains("  no files of this run: /dev/null/here: "), "{told}");
+    assert!(told.contains("how it came to that:") && told.contains("  replay: HOST_SEED=0 "), "{told}");
+}
+
+#[test]
+fn a_single_run_that_passes_leaves_its_files_if_asked() {
+    let scratch = Scratch::new("report-always");
+    let always = format!("HOST_ARTIFACTS={} HOST_REPORT=always", scratch.0.display());
+    let test = "cargo test -q -p harness --test fleet faults::workers_share_a_unix -- --nocapture";
+    let (told, passed) = shell(&format!("{always} HOST_SEEDS=3 {test}"));
+    assert!(passed, "{told}");
+    assert_eq!(scratch.files(), Vec::<String>::new(), "three runs leave nothing");
+    let (told, passed) = shell(&format!("{always} HOST_SEED=2 {test}"));
+    assert!(passed && told.contains(".seed-2.html (open it in a browser)"), "{told}");
+    assert_eq!(scratch.files().len(), 2, "{told}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //!
 //! Not among the tests that run by default. `finding` runs it and expects it to fail.
 
+mod stories;
+
 use harness::{Class, Faults, check};
 use host_core::id::SocketId;
 use host_core::{App, Connected, Context, Listener, Ready, Result, Service, Stream};
