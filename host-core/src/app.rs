@@ -10,6 +10,7 @@ use crate::fleet::config::Strategy;
 use crate::id::FleetId;
 use crate::io::Ready;
 use crate::notice::Record;
+use crate::record::Recording;
 use crate::service::reconnect::{OnConnectError, Reconnect};
 use crate::sys::UnixPath;
 use crate::time::Duration;
@@ -209,6 +210,7 @@ pub struct App {
     pub(crate) name: String,
     pub(crate) config: HostConfig,
     pub(crate) seed: Option<u64>,
+    pub(crate) record: Option<Recording>,
     pub(crate) backlog: u32,
     pub(crate) listens: Vec<Listen>,
     pub(crate) services: Vec<Hosted>,
@@ -285,6 +287,7 @@ impl App {
             name: name.into(),
             config: HostConfig::default(),
             seed: None,
+            record: None,
             backlog: Self::BACKLOG,
             listens: Vec::new(),
             services: Vec::new(),
@@ -411,6 +414,17 @@ impl App {
         self
     }
 
+    /// Records every fact that the host is told and every order that it gives, in the file at this path: so that
+    /// what happened can be replayed elsewhere. [`Recording`] has more to choose.
+    ///
+    /// The host itself is recorded, not the hosts that its workers run. A file that cannot be made is a mistake
+    /// like any other; one that cannot be written any more ends the recording, with a notice, and not the host.
+    #[must_use]
+    pub fn record(mut self, recording: impl Into<Recording>) -> Self {
+        self.record = Some(recording.into());
+        self
+    }
+
     /// Is told, once, of each service that fails. It cannot change what follows.
     #[must_use]
     pub fn notifier(mut self, notifier: impl FnMut(&ServiceError) + 'static) -> Self {
@@ -447,6 +461,7 @@ impl App {
             let wanted = "must be at least 1".into();
             mistakes.push(Mistake { field: "backlog".into(), found: "0".into(), wanted });
         }
+        mistakes.extend(self.record.iter().flat_map(Recording::mistakes));
         for (index, listen) in self.listens.iter().enumerate() {
             mistakes.extend(listen.mistakes(false, self.listens[..index].iter()));
         }

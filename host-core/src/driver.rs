@@ -5,6 +5,7 @@
 
 mod context;
 mod listeners;
+mod recorder;
 mod workers;
 
 pub use context::Context;
@@ -19,6 +20,7 @@ use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::io::Ready;
 use crate::io::registry::Registry;
 use crate::notice::{Notice, Record};
+use crate::record::{Begin, Recording};
 use crate::service::kick::{Callback, Site};
 use crate::sys::{Errno, Fact, Handle, Interest, PollEvent, Signal, Sys};
 use crate::time::Instant;
@@ -28,6 +30,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use recorder::Recorder;
 use workers::Children;
 
 /// How long a host runs.
@@ -95,6 +98,7 @@ pub(crate) struct Shared {
     /// The moment of the last fact.
     pub(crate) now: Instant,
     pub(crate) host: Host,
+    pub(crate) recorder: Option<Recorder>,
     /// Of a worker's host: the worker.
     pub(crate) work: Option<Rc<Link>>,
 }
@@ -140,7 +144,11 @@ impl Driver {
         let mut fleets = core::mem::take(&mut app.fleets);
         listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
         let children = Children::prepare(fleets, &*sys, &mut mistakes);
+        let record = create(app.record.take(), &*sys, &mut mistakes);
         if !mistakes.is_empty() || children.is_err() {
+            if let Some((_, file)) = record {
+                sys.close(file);
+            }
             listeners::close(&*sys, &listeners);
             disarm_signals(&*sys, signals);
             children?;
@@ -153,7 +161,7 @@ impl Driver {
             Until::Stopped => None,
             Until::Turns(turns) => Some(turns),
         };
-        Ok(Self::begin(app, sys, config, Vec::new(), listeners, children, signals, None, turns_max))
+        Ok(Self::begin(app, sys, config, Vec::new(), listeners, children, signals, record, None, turns_max))
     }
 
     fn start_in_worker(
@@ -176,7 +184,7 @@ impl Driver {
                 .map_err(|errno| RunError::System { call: "epoll_ctl", errno })?;
         }
         let children = Children::default();
-        Ok(Self::begin(app, sys, config, inherited.to_vec(), bound, children, None, Some(link), None))
+        Ok(Self::begin(app, sys, config, inherited.to_vec(), bound, children, None, None, Some(link), None))
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a part of the loop, made ready by two callers")]
@@ -188,6 +196,7 @@ impl Driver {
         bound: Vec<NamedListener>,
         children: Children,
         signals: Option<Handle>,
+        record: Option<(Recording, Handle)>,
         work: Option<Rc<Link>>,
         turns_max: Option<u64>,
     ) -> Self {
@@ -198,6 +207,12 @@ impl Driver {
         if witnesses {
             sys.witness(Fact::Begin(&config));
         }
+        let recorder = record.map(|(recording, file)| {
+            let version = env!("CARGO_PKG_VERSION").into();
+            let begin =
+                Begin { config: config.clone(), app: app.name, version, pid: sys.pid(), wall: sys.wall() };
+            Recorder::begin(Rc::clone(&sys), file, &recording, &begin)
+        });
         let news = inherited.len();
         let shared = Shared {
             registry: Registry::new(Rc::clone(&sys), patience, work.clone()),
@@ -207,6 +222,7 @@ impl Driver {
             names: Vec::new(),
             added: Vec::new(),
             host: Host::new(config),
+            recorder,
             work,
             sys,
         };
@@ -249,6 +265,7 @@ impl Driver {
             if let Some(work) = &self.shared.work {
                 work.tell_ready();
             }
+            self.write_recording(false);
             self.shared.sys.beat(self.shared.now, Site::Waiting);
             self.poll(deadline);
         }
@@ -264,6 +281,9 @@ impl Driver {
             if self.witnesses {
                 self.shared.sys.witness(Fact::Event(now, &event));
             }
+            if let Some(recorder) = &mut self.shared.recorder {
+                recorder.event(now, &event);
+            }
             if !self.shared.added.is_empty() {
                 self.services.extend(self.shared.added.drain(..).map(Some));
             }
@@ -272,6 +292,9 @@ impl Driver {
             while let Some(action) = self.shared.host.poll_action() {
                 if self.witnesses {
                     self.shared.sys.witness(Fact::Action(&action));
+                }
+                if let Some(recorder) = &mut self.shared.recorder {
+                    recorder.action(&action);
                 }
                 self.perform(action);
             }
@@ -310,6 +333,8 @@ impl Driver {
             }
             Action::Look => self.poll(Some(Instant::ZERO)),
             Action::EndOnNextSignal => {
+                // From here on the process may end at any moment.
+                self.write_recording(true);
                 // A worker ends at once by INT and TERM anyway, and a limited run has no signals.
                 if self.signals.is_some()
                     && let Err(errno) = self.shared.sys.signals_end_process(&[Signal::Int, Signal::Term])
@@ -590,7 +615,25 @@ impl Driver {
         }
     }
 
+    /// Writes what was recorded, if it is time; and tells if that is not possible any more.
+    fn write_recording(&mut self, now: bool) {
+        let Some(recorder) = &mut self.shared.recorder else { return };
+        if now {
+            recorder.write();
+        } else {
+            recorder.before_wait(self.shared.now);
+        }
+        if let Some(notice) = recorder.take_notice() {
+            self.tell(None, None, None, &notice);
+        }
+    }
+
     fn finish(mut self, ending: Ending) -> Result<(), RunError> {
+        if let Some(recorder) = &mut self.shared.recorder {
+            recorder.end();
+        }
+        self.write_recording(true);
+        self.shared.recorder = None;
         // The host ended before it heard of these.
         for index in 0..self.services.len() {
             if self.services[index].is_some() {
@@ -615,6 +658,26 @@ impl Driver {
                 let failure = self.failure.take().expect("a failure is told before it ends the host");
                 Err(RunError::Service(failure))
             }
+        }
+    }
+}
+
+/// Makes the file of a recording; one that cannot be made is a mistake like any other.
+fn create(
+    recording: Option<Recording>,
+    sys: &dyn Sys,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<(Recording, Handle)> {
+    let recording = recording.filter(|recording| recording.mistakes().is_empty())?;
+    match sys.record_create(recording.path()) {
+        Ok(file) => Some((recording, file)),
+        Err(errno) => {
+            mistakes.push(Mistake {
+                field: "record".into(),
+                found: format!("`{}`", recording.path().escape_debug()),
+                wanted: format!("cannot be created: {errno}"),
+            });
+            None
         }
     }
 }

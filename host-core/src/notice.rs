@@ -3,7 +3,7 @@
 use crate::fleet::notice::FleetNotice;
 use crate::id::{FleetId, ServiceId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::{Pid, Signal, UnixPath};
+use crate::sys::{Errno, Pid, Signal, UnixPath};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::format;
 use core::fmt;
@@ -86,6 +86,13 @@ pub enum Notice {
     },
     /// Something about a fleet, which is the subject.
     Fleet(FleetNotice),
+    /// The recording of this host ends; the host goes on.
+    RecordingStopped {
+        /// How many facts stand in it.
+        facts: u64,
+        /// What the system answered; `None` if the recording is as large as it may be.
+        errno: Option<Errno>,
+    },
     /// All services were told and closed.
     Stopped,
 }
@@ -107,6 +114,7 @@ impl Notice {
             Self::ConnectFailed { .. }
             | Self::AcceptPaused { .. }
             | Self::BodyFailed { .. }
+            | Self::RecordingStopped { .. }
             | Self::DrainCutShort { .. } => Level::Warn,
         }
     }
@@ -168,6 +176,15 @@ impl fmt::Display for Record<'_> {
                 write!(f, "fleet `{subject}`: {worker} failed{error}")
             }
             Notice::Fleet(notice) => write!(f, "fleet `{subject}`: {notice}"),
+            Notice::RecordingStopped { facts, errno: Some(errno) } => {
+                write!(f, "the recording stops after {facts} facts: {errno}; the host goes on")
+            }
+            Notice::RecordingStopped { facts, errno: None } => {
+                write!(
+                    f,
+                    "the recording stops after {facts} facts: it is as large as it may be; the host goes on"
+                )
+            }
             Notice::Stopping { signal: None } => write!(f, "stopping: the application asked for it"),
             Notice::Stopped => write!(f, "host stopped"),
         }
@@ -177,7 +194,6 @@ impl fmt::Display for Record<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::Errno;
     use alloc::string::ToString;
 
     #[test]
@@ -224,6 +240,16 @@ mod tests {
                 Notice::Fleet(FleetNotice::Outage),
                 Level::Warn,
                 "fleet `web`: outage: more workers are late than may be killed; look at what all of them wait for",
+            ),
+            (
+                Notice::RecordingStopped { facts: 7, errno: Some(Errno::NOSPC) },
+                Level::Warn,
+                "the recording stops after 7 facts: no space left (ENOSPC); the host goes on",
+            ),
+            (
+                Notice::RecordingStopped { facts: 7, errno: None },
+                Level::Warn,
+                "the recording stops after 7 facts: it is as large as it may be; the host goes on",
             ),
             (Notice::Stopped, Level::Info, "host stopped"),
         ];

@@ -220,6 +220,28 @@ pub trait Sys: Processes {
     /// Stores the heartbeat: alive at `at`, and about to do what `site` says.
     fn beat(&self, at: Instant, site: Site);
 
+    // Recordings
+
+    /// A new file for a recording, which this user alone may read. A file that was there is kept, under the
+    /// same name and `.1`, unless it is empty; closing one that nothing was written to removes it.
+    ///
+    /// # Errors
+    /// [`Errno::EXIST`] if something else is there than a file; whatever open(2) or rename(2) answer.
+    fn record_create(&self, path: &str) -> Result<Handle, Errno> {
+        let _ = path;
+        Err(Errno::NOSYS)
+    }
+
+    /// Appends a prefix of `bytes` to a recording and says how long it was (write(2)).
+    ///
+    /// # Errors
+    /// [`Errno::NOSPC`] if the disk is full, [`Errno::FBIG`] at the limit of this process (RLIMIT_FSIZE),
+    /// which never ends the process; whatever write(2) answers.
+    fn record_write(&self, recording: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        let _ = (recording, bytes);
+        Err(Errno::NOSYS)
+    }
+
     // User code
 
     /// Calls `code`, and turns a panic in it into a value (`core` has no `catch_unwind`).

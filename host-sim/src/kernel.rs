@@ -6,6 +6,7 @@
 
 mod channel;
 pub(crate) mod children;
+mod disk;
 pub(crate) mod files;
 mod life;
 pub(crate) mod net;
@@ -22,6 +23,7 @@ use crate::choice::Choices;
 use crate::fault::{Faults, Laid, Plan};
 use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
+use disk::Disk;
 use files::Files;
 use host_core::sys::{Body, Errno, Signal};
 use net::Net;
@@ -120,6 +122,7 @@ pub(crate) struct Kernel {
     pub(crate) files: Files,
     pub(crate) net: Net,
     pub(crate) channels: Vec<Channel>,
+    pub(crate) disk: Disk,
     /// Heartbeat slots.
     pub(crate) pages: Pages,
     pub(crate) choices: Choices,
@@ -163,6 +166,7 @@ impl Kernel {
             files: Files::default(),
             net: Net::default(),
             channels: Vec::new(),
+            disk: Disk::default(),
             pages: Pages::new(),
             choices,
             trace: Trace::new(full_trace),
@@ -302,4 +306,6 @@ calls! {
     Channel = 15, "channel";
     Signals = 16, "signals";
     QuitHandle = 17, "quit handle";
+    RecordCreate = 18, "creation of a recording";
+    RecordWrite = 19, "write to a recording";
 }

@@ -489,6 +489,14 @@ impl Sys for SimSys {
         }
     }
 
+    fn record_create(&self, path: &str) -> Result<Handle, Errno> {
+        self.call(|kernel| kernel.record_create(self.me, path))
+    }
+
+    fn record_write(&self, recording: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        self.interruptible(|kernel| kernel.record_write(self.me, recording, bytes))
+    }
+
     fn run_user(&self, code: &mut dyn FnMut()) -> Result<(), Panic> {
         self.suffer();
         match catch_unwind(AssertUnwindSafe(code)) {

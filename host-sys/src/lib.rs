@@ -34,6 +34,7 @@ mod poller;
 mod process;
 mod processors;
 mod raw;
+mod recordings;
 mod signals;
 mod slots;
 mod socket;

@@ -4,6 +4,7 @@ use crate::handles::Handles;
 use crate::kick::Kick;
 use crate::poller::{self, Poller};
 use crate::process::Children;
+use crate::recordings::{self, Recordings};
 use crate::signals::{self, Signals};
 use crate::slots::Slots;
 use crate::unix::{self, Bound};
@@ -41,6 +42,7 @@ pub struct Linux {
     pub(crate) handles: RefCell<Handles>,
     /// The paths that this process has bound: a child knows none, and removes none.
     paths: RefCell<BTreeMap<Handle, Bound>>,
+    recordings: Recordings,
     pub(crate) poller: Poller,
     pub(crate) signals: Signals,
     kick: Kick,
@@ -70,6 +72,7 @@ impl Linux {
         Self {
             handles: RefCell::new(handles),
             paths: RefCell::default(),
+            recordings: Recordings::default(),
             poller,
             signals: Signals::default(),
             kick: Kick::default(),
@@ -202,6 +205,7 @@ impl Sys for Linux {
             let _ = self.poller.delete(&mut open);
         }
         drop(open);
+        self.recordings.close(handle);
         if let Some(bound) = bound {
             bound.remove();
         }
@@ -269,6 +273,19 @@ impl Sys for Linux {
         self.kick.beat(at, site);
         let pace = if site == Site::Waiting { Pace::Waiting } else { Pace::Busy };
         self.slots.beat(Beat { at, pace });
+    }
+
+    fn record_create(&self, path: &str) -> Result<Handle, Errno> {
+        let handle = self.opened(recordings::create(path))?;
+        self.recordings.add(handle, path);
+        Ok(handle)
+    }
+
+    fn record_write(&self, recording: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        let room = self.recordings.room(recording, bytes.len()).map_err(errno)?;
+        let written = self.with(recording, |file| rustix::io::write(file, &bytes[..room]))?;
+        self.recordings.wrote(recording, written);
+        Ok(written)
     }
 
     fn run_user(&self, code: &mut dyn FnMut()) -> Result<(), Panic> {

@@ -2,11 +2,13 @@
 
 use crate::app::{Hosted, ListenerError};
 use crate::driver::Shared;
+use crate::driver::recorder::Recorder;
 use crate::error::ConfigError;
 use crate::event::Event;
 use crate::fleet::status::FleetStatus;
 use crate::id::{ServiceId, WorkerId};
 use crate::io::{Listener, Stream};
+use crate::record::RecordingStatus;
 use crate::sys::{Errno, Interest, Pid};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::rc::Rc;
@@ -191,6 +193,11 @@ impl Context<'_> {
         if let Some(work) = &self.shared.work {
             work.request_done();
         }
+    }
+
+    /// How the recording of this host is going; `None` if it is not recorded.
+    pub fn recording(&self) -> Option<RecordingStatus> {
+        self.shared.recorder.as_ref().map(Recorder::status)
     }
 
     /// The number of this process.

@@ -349,6 +349,14 @@ fn run_in_worker(
             });
         }
     }
+    if app.record.is_some() {
+        mistakes.push(Mistake {
+            field: "record".into(),
+            found: "in a worker".into(),
+            wanted: "must be in the application that is started: all workers would write into one file"
+                .into(),
+        });
+    }
     if !mistakes.is_empty() {
         return Err(ConfigError { mistakes }.into());
     }

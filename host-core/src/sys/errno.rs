@@ -34,6 +34,7 @@ errnos! {
     INVAL = 22, "EINVAL", "invalid argument";
     NFILE = 23, "ENFILE", "too many open files in the system";
     MFILE = 24, "EMFILE", "too many open files in this process";
+    FBIG = 27, "EFBIG", "file too large";
     NOSPC = 28, "ENOSPC", "no space left";
     PIPE = 32, "EPIPE", "the connection has ended";
     NOSYS = 38, "ENOSYS", "not available on this system";

@@ -837,7 +837,11 @@ fn a_drain_in_a_worker_has_the_time_that_its_fleet_gives_unless_it_says_otherwis
 #[test]
 fn a_host_in_a_worker_that_is_described_wrongly_says_so() {
     type Inside = fn(&Rc<Fake>) -> App;
-    let rows: [(Inside, &str); 3] = [
+    let rows: [(Inside, &str); 4] = [
+        (
+            |_| App::new("inside").record("x.rec"),
+            "record is in a worker, but must be in the application that is started: all workers would write into one file",
+        ),
         (
             |_| App::new("inside").fleet(Fleet::new("g").run(|_| Ok(()))),
             "fleet `g` is in a worker, but must be in the application that is started: workers have no workers",

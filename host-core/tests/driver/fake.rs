@@ -56,6 +56,8 @@ pub(crate) struct Fake {
     /// Whether facts and orders are recorded, as `fact: …` and `order: …`.
     pub(crate) witnesses: Cell<bool>,
     record: RefCell<Vec<String>>,
+    /// What was written to the recording of the host itself.
+    pub(crate) recorded: RefCell<Vec<u8>>,
     /// What the next calls of a name answer; without a script they succeed.
     answers: RefCell<BTreeMap<&'static str, VecDeque<core::result::Result<usize, Errno>>>>,
     reports: RefCell<VecDeque<Report>>,
@@ -466,6 +468,20 @@ impl Sys for Fake {
 
     fn work(&self, duration: Duration) {
         self.now.set((self.now() + duration).as_nanos());
+    }
+
+    fn record_create(&self, path: &str) -> core::result::Result<Handle, Errno> {
+        let answer = self.take("record_create", Ok(0));
+        self.note(format!("record_create {path}"));
+        answer?;
+        Ok(self.handle())
+    }
+
+    fn record_write(&self, _: Handle, bytes: &[u8]) -> core::result::Result<usize, Errno> {
+        let taken = self.take("record_write", Ok(bytes.len()))?.min(bytes.len());
+        self.note(format!("record_write {taken} of {}", bytes.len()));
+        self.recorded.borrow_mut().extend_from_slice(&bytes[..taken]);
+        Ok(taken)
     }
 
     fn wants_dispatches(&self) -> bool {

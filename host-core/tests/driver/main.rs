@@ -8,6 +8,7 @@ mod callbacks;
 mod drain;
 mod fake;
 mod lanes;
+mod record;
 mod sockets;
 mod start;
 mod streams;

@@ -525,6 +525,7 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::RecordingStopped { .. }
         | Notice::Fleet(_) => format!("{notice:?}, which no host of these tests tells"),
     })
 }

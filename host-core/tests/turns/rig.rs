@@ -322,7 +322,10 @@ fn told(notice: &Notice) -> String {
         Notice::StrangerReaped { .. } | Notice::Fleet(_) => {
             format!("{notice:?}, which only a host with fleets tells")
         }
-        Notice::Listening { .. } | Notice::Dispatch(_) | Notice::BodyFailed { .. } => {
+        Notice::Listening { .. }
+        | Notice::Dispatch(_)
+        | Notice::BodyFailed { .. }
+        | Notice::RecordingStopped { .. } => {
             format!("{notice:?}, which only a driver tells")
         }
     }

@@ -29,6 +29,8 @@ pub(crate) enum Object {
     Child(Index),
     /// Whether a worker was asked to quit.
     Quit(Index),
+    /// A file on the disk, by its place in the list of all that ever were.
+    Recording(u32),
 }
 
 /// An open file.
@@ -245,7 +247,7 @@ impl Kernel {
             Object::Channel { channel, side } => self.close_channel(channel, side),
             Object::Child(child) => self.process(child).seen_as = None,
             Object::Quit(worker) => self.process(worker).quit_file = None,
-            Object::Signals(_) => {}
+            Object::Signals(_) | Object::Recording(_) => {}
         }
     }
 }

@@ -279,7 +279,7 @@ impl Kernel {
             Object::Conn { .. } | Object::Channel { .. } => {
                 return self.failed(me, Call::Accept, Errno::INVAL);
             }
-            Object::Signals(_) | Object::Child(_) | Object::Quit(_) => {
+            Object::Signals(_) | Object::Child(_) | Object::Quit(_) | Object::Recording(_) => {
                 return self.failed(me, Call::Accept, Errno::NOTSOCK);
             }
         };
@@ -433,7 +433,9 @@ impl Kernel {
             }
             // Its addresses are of another family, and have no port.
             Some(Object::Channel { .. }) => Err(Errno::OPNOTSUPP),
-            Some(Object::Signals(_) | Object::Child(_) | Object::Quit(_)) => Err(Errno::NOTSOCK),
+            Some(Object::Signals(_) | Object::Child(_) | Object::Quit(_) | Object::Recording(_)) => {
+                Err(Errno::NOTSOCK)
+            }
             None => Err(Errno::BADF),
         }
     }
@@ -468,9 +470,13 @@ impl Kernel {
         match self.object(me, handle) {
             Some(Object::Conn { conn, side }) => Ok((conn, side)),
             Some(Object::Listener(_)) => self.failed(me, call, Errno::NOTCONN),
-            Some(Object::Channel { .. } | Object::Signals(_) | Object::Child(_) | Object::Quit(_)) => {
-                self.failed(me, call, Errno::NOTSOCK)
-            }
+            Some(
+                Object::Channel { .. }
+                | Object::Signals(_)
+                | Object::Child(_)
+                | Object::Quit(_)
+                | Object::Recording(_),
+            ) => self.failed(me, call, Errno::NOTSOCK),
             None => self.failed(me, call, Errno::BADF),
         }
     }

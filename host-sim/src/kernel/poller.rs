@@ -109,6 +109,8 @@ impl Kernel {
             Object::Listener(listener) => !self.net.listeners[listener as usize].queue.is_empty(),
             Object::Signals(set) => self.process(me).signals.readable() & set != 0,
             Object::Quit(worker) => self.process(worker).quit_asked,
+            // Nobody watches one.
+            Object::Recording(_) => true,
         };
         Holds { readable, ..Holds::default() }
     }

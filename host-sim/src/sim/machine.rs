@@ -98,6 +98,23 @@ impl Sim {
         laid.latency = true;
     }
 
+    /// How many bytes are free on the disk from here on; then writing fails with ENOSPC. By default as many as
+    /// anybody wants.
+    pub fn disk_space(&mut self, bytes: u64) {
+        self.kernel.borrow_mut().disk.space = bytes;
+    }
+
+    /// What a host has recorded at this path, up to its last write; the hosts that recorded there before, and were
+    /// killed, are in [`recordings`](Self::recordings).
+    pub fn recording(&self, path: &str) -> Option<Vec<u8>> {
+        self.kernel.borrow().disk.file(path).map(<[u8]>::to_vec)
+    }
+
+    /// What each host has recorded at this path, the first first.
+    pub fn recordings(&self, path: &str) -> Vec<Vec<u8>> {
+        self.kernel.borrow().disk.all(path).map(<[u8]>::to_vec).collect()
+    }
+
     /// Gives the host a child that it did not fork, and that dies at once.
     pub fn adopt_stranger(&mut self) {
         let kernel = &mut *self.kernel.borrow_mut();
