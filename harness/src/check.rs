@@ -254,7 +254,7 @@ pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
 /// Panics inside a run are caught and reported with their story; until then they are noise.
 ///
 /// The hook is the process's and tests run side by side: so it is set once, and asks each thread.
-mod quiet {
+pub(crate) mod quiet {
     use std::cell::Cell;
     use std::sync::Once;
 
@@ -262,7 +262,7 @@ mod quiet {
         static RUNS: Cell<bool> = const { Cell::new(false) };
     }
 
-    pub(super) fn run<T>(code: impl FnOnce() -> T) -> T {
+    pub(crate) fn run<T>(code: impl FnOnce() -> T) -> T {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();

@@ -34,6 +34,7 @@
 pub mod check;
 pub mod process;
 pub mod report;
+pub mod replay;
 pub mod sample;
 
 /// The README, whose examples are compiled and run with the tests.
@@ -43,3 +44,4 @@ struct Readme;
 
 pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation};
 pub use process::Process;
+pub use replay::{Replay, replay};
