@@ -19,8 +19,6 @@ pub(crate) struct Recordings(RefCell<BTreeMap<Handle, Recording>>);
 struct Recording {
     path: String,
     written: u64,
-    /// How large a file of this process may be; beyond that the kernel sends XFSZ, which ends it (setrlimit(2)).
-    size_max: u64,
 }
 
 /// A new file for this user alone. One that was there and is not empty is kept beside it: a host that is started
@@ -41,15 +39,16 @@ pub(crate) fn create(path: &str) -> Result<OwnedFd> {
 
 impl Recordings {
     pub(crate) fn add(&self, handle: Handle, path: &str) {
-        let size_max = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
-        self.0.borrow_mut().insert(handle, Recording { path: path.to_owned(), written: 0, size_max });
+        self.0.borrow_mut().insert(handle, Recording { path: path.to_owned(), written: 0 });
     }
 
-    /// How many of so many bytes may be written.
+    /// How many of so many bytes may be written. Beyond the size that a file of this process may have the kernel
+    /// sends XFSZ, which ends it (setrlimit(2)); somebody may change that at any time (prlimit(2)).
     pub(crate) fn room(&self, handle: Handle, length: usize) -> Result<usize> {
         let open = self.0.borrow();
         let recording = open.get(&handle).ok_or(Errno::BADF)?;
-        let left = recording.size_max.saturating_sub(recording.written);
+        let size_max = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        let left = size_max.saturating_sub(recording.written);
         match usize::try_from(left).unwrap_or(usize::MAX).min(length) {
             0 if length > 0 => Err(Errno::FBIG),
             room => Ok(room),

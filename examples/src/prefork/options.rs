@@ -44,6 +44,10 @@ pub struct Options {
     /// A worker is replaced after so many requests (lines, of the echo server), and up to a tenth more at random; by default never.
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,
+
+    /// Records what happens to the host, in this file: `cargo run -p harness --bin replay -- FILE` tells it.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<String>,
 }
 
 /// What becomes of the workers when the host dies.
@@ -88,7 +92,10 @@ impl Options {
         if let Some(requests) = self.max_requests {
             fleet = fleet.requests_max(requests);
         }
-        let app = App::new(name).poll_period_off();
+        let mut app = App::new(name).poll_period_off();
+        if let Some(path) = &self.record {
+            app = app.record(path.as_str());
+        }
         if self.reuse_port {
             app.fleet(body(fleet.listen_spread(LISTENER, &self.listen)))
         } else {
@@ -125,9 +132,10 @@ mod tests {
             drain_timeout_ms: Some(0),
             max_requests: Some(0),
             workers: Some(1_000_000),
+            record: Some(String::new()),
             ..Options::default()
         };
         let error = super::super::http::app(&options).check().unwrap_err();
-        assert_eq!(error.mistakes.len(), 6, "{error}");
+        assert_eq!(error.mistakes.len(), 7, "{error}");
     }
 }

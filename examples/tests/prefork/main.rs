@@ -13,6 +13,7 @@ mod death;
 mod host_death;
 mod liveness;
 mod load;
+mod record;
 mod recycling;
 mod server;
 mod signals;

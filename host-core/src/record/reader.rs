@@ -186,7 +186,8 @@ impl<'a> Reader<'a> {
         let mut first = self.frame.byte("entry")?;
         if first == LATER {
             let later = self.frame.number("moment")?;
-            let at = self.at.as_nanos().checked_add(later);
+            // No time at all is not told.
+            let at = self.at.as_nanos().checked_add(later).filter(|_| later > 0);
             self.at = at.map(Instant::from_nanos).ok_or(Wrong::Number { wanted: "moment", found: later })?;
             first = self.frame.byte("entry")?;
             if first >= ORDER {

@@ -1,9 +1,9 @@
 //! What is written is read again, and nothing else is; and the numbers of the format stay what they are.
 
-use super::bytes::{In, Out, Wrong, checksum};
+use super::bytes::{In, Out, Wrong};
 use super::reader::{Entry, ReadError, Reader};
 use super::wire::Wire;
-use super::writer::{FRAME, Writer};
+use super::writer::{FRAME, Writer, framed};
 use super::{Begin, End, Text};
 use crate::action::{Action, Ending};
 use crate::config::HostConfig;
@@ -346,9 +346,7 @@ fn what_is_no_recording_is_told_with_what_was_found_and_wanted() {
     // The checksum is right, and the entry has no meaning.
     let nonsense = |payload: &[u8]| {
         let mut file = file[..12].to_vec();
-        file.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-        file.extend_from_slice(&checksum(payload).to_le_bytes());
-        file.extend_from_slice(payload);
+        file.extend_from_slice(&framed(payload));
         file
     };
     let mut unfit = begin();

@@ -6,6 +6,7 @@ use super::{Begin, End, MAGIC, Text, VERSION};
 use crate::action::Action;
 use crate::event::Event;
 use crate::time::Instant;
+use alloc::vec::Vec;
 
 /// Marks of entries that are neither event nor order.
 pub(super) const BEGIN: u8 = 0xc0;
@@ -123,8 +124,17 @@ impl Writer {
     }
 }
 
+/// A payload as a frame: for trying what a reader makes of it.
+pub fn framed(payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(FRAME_HEAD + payload.len());
+    frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    frame.extend_from_slice(&checksum(payload).to_le_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
 /// An order as it stands in a recording: for comparing orders byte for byte.
-pub fn order_bytes(text: Text, action: &Action) -> alloc::vec::Vec<u8> {
+pub fn order_bytes(text: Text, action: &Action) -> Vec<u8> {
     let mut out = Out::new(text);
     action.put(&mut out);
     out.bytes
