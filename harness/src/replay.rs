@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 pub fn replay(path: impl AsRef<Path>) -> Result<Replay, OpenError> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|error| OpenError::File { path: path.to_owned(), error })?;
-    Replay::of(&bytes).map_err(|error| OpenError::Recording { path: path.to_owned(), error })
+    Replay::of(bytes).map_err(|error| OpenError::Recording { path: path.to_owned(), error })
 }
 
 /// Why a recording cannot be replayed.
@@ -84,12 +84,14 @@ pub struct Step {
     pub orders: Vec<Action>,
 }
 
-/// A recording that can be told to a fresh host.
+/// A recording that can be told to a fresh host. It is read anew each time: the facts take ten times the room of the
+/// bytes.
 #[derive(Clone, Debug)]
 pub struct Replay {
+    bytes: Vec<u8>,
     begin: Begin,
     text: Text,
-    steps: Vec<Step>,
+    facts: usize,
     end: Option<End>,
     torn: usize,
 }
@@ -99,23 +101,19 @@ impl Replay {
     ///
     /// # Errors
     /// If they are none, or were changed. A tail that is not whole is left out.
-    pub fn of(bytes: &[u8]) -> Result<Self, ReadError> {
-        let mut reader = Reader::new(bytes)?;
-        let (mut steps, mut end) = (Vec::<Step>::new(), None);
+    pub fn of(bytes: impl Into<Vec<u8>>) -> Result<Self, ReadError> {
+        let bytes = bytes.into();
+        let mut reader = Reader::new(&bytes)?;
+        let (mut facts, mut end) = (0, None);
         while let Some(entry) = reader.next_entry()? {
             match entry {
-                Entry::Event(at, event) => steps.push(Step { at, event, orders: Vec::new() }),
-                // No host orders anything before its first fact.
-                Entry::Action(action) => {
-                    if let Some(step) = steps.last_mut() {
-                        step.orders.push(action);
-                    }
-                }
+                Entry::Event(..) => facts += 1,
+                Entry::Action(_) => {}
                 Entry::End(found) => end = Some(found),
             }
         }
         let (begin, text, torn) = (reader.begin().clone(), reader.text(), reader.torn());
-        Ok(Self { begin, text, steps, end, torn })
+        Ok(Self { bytes, begin, text, facts, end, torn })
     }
 
     /// Which host was recorded.
@@ -123,9 +121,14 @@ impl Replay {
         &self.begin
     }
 
-    /// What it was told and what it ordered.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// What it was told and what it ordered, in order.
+    pub fn steps(&self) -> Steps<'_> {
+        Steps { reader: Reader::new(&self.bytes).ok(), next: None }
+    }
+
+    /// How many facts it was told.
+    pub const fn facts(&self) -> usize {
+        self.facts
     }
 
     /// How the recording ends; `None` if the host was killed, or still runs.
@@ -157,12 +160,10 @@ impl Replay {
     /// As [`check`](Self::check).
     pub fn check_with(&self, tell: impl Fn(&mut Host, Instant, &Event)) -> Result<(), Difference> {
         let mut host = Host::new(self.begin.config.clone());
-        let mut before = Instant::ZERO;
-        for (number, step) in self.steps.iter().enumerate() {
-            let difference = |how| {
-                let Step { at, event, .. } = step;
-                Difference { number, at: *at, event: event.clone(), version: self.begin.version.clone(), how }
-            };
+        let mut last = (Instant::ZERO, Event::Tick);
+        for (number, step) in self.steps().enumerate() {
+            last = (step.at, step.event.clone());
+            let difference = |how| self.difference(number, (step.at, step.event.clone()), how);
             let given = quiet::run(|| {
                 catch_unwind(AssertUnwindSafe(|| {
                     tell(&mut host, step.at, &step.event);
@@ -170,28 +171,21 @@ impl Replay {
                 }))
             });
             let given = given.map_err(|payload| difference(How::Panicked(said(&*payload))))?;
-            if !self.agrees(number, &given) {
+            if !self.agrees(number, &step.orders, &given) {
                 return Err(difference(How::Orders { recorded: step.orders.clone(), given }));
             }
             if let Some(rule) = host.broken_invariant() {
                 return Err(difference(How::Broken(rule)));
             }
-            debug_assert!(step.at >= before, "a reader's moments never go back");
-            before = step.at;
         }
         if self.end == Some(End::Host) && !host.is_ended() {
-            let (at, event) =
-                self.steps.last().map_or((Instant::ZERO, Event::Tick), |step| (step.at, step.event.clone()));
-            let number = self.steps.len().saturating_sub(1);
-            return Err(Difference {
-                number,
-                at,
-                event,
-                version: self.begin.version.clone(),
-                how: How::GoesOn,
-            });
+            return Err(self.difference(self.facts.saturating_sub(1), last, How::GoesOn));
         }
         Ok(())
+    }
+
+    fn difference(&self, number: usize, (at, event): (Instant, Event), how: How) -> Difference {
+        Difference { number, at, event, version: self.begin.version.clone(), how }
     }
 
     /// Other runs that might as well have come of it: facts a little later or earlier, in another order within one
@@ -200,14 +194,49 @@ impl Replay {
         Neighbours::new(self, count)
     }
 
-    /// Whether these are the orders of step `number`. The last fact of a host that was killed may have had more orders
+    /// Whether these are the orders of fact `number`. The last fact of a host that was killed may have had more orders
     /// than were written.
-    fn agrees(&self, number: usize, given: &[Action]) -> bool {
-        let recorded = &self.steps[number].orders;
-        let is_cut = number + 1 == self.steps.len() && self.end != Some(End::Host);
+    fn agrees(&self, number: usize, recorded: &[Action], given: &[Action]) -> bool {
+        let is_cut = number + 1 == self.facts && self.end != Some(End::Host);
         let same_length = recorded.len() == given.len() || is_cut && recorded.len() < given.len();
         let bytes = |action: &Action| order_bytes(self.text, action);
         same_length && recorded.iter().zip(given).all(|(recorded, given)| bytes(recorded) == bytes(given))
+    }
+}
+
+/// The facts of a recording with their orders: see [`Replay::steps`].
+#[derive(Clone, Debug)]
+pub struct Steps<'a> {
+    /// `None` for what is no recording, which nobody can make a [`Replay`] of.
+    reader: Option<Reader<'a>>,
+    /// The fact whose orders come next.
+    next: Option<Step>,
+}
+
+impl Iterator for Steps<'_> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        let reader = self.reader.as_mut()?;
+        // It was read to its end before.
+        while let Ok(Some(entry)) = reader.next_entry() {
+            match entry {
+                Entry::Event(at, event) => {
+                    let step = self.next.replace(Step { at, event, orders: Vec::new() });
+                    if step.is_some() {
+                        return step;
+                    }
+                }
+                // No host orders anything before its first fact.
+                Entry::Action(action) => {
+                    if let Some(step) = &mut self.next {
+                        step.orders.push(action);
+                    }
+                }
+                Entry::End(_) => {}
+            }
+        }
+        self.next.take()
     }
 }
 

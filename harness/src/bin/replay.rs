@@ -92,9 +92,9 @@ fn main() -> ExitCode {
 }
 
 fn print(replay: &Replay) {
-    for (number, step) in replay.steps().iter().enumerate() {
+    for (number, step) in replay.steps().enumerate() {
         say(&format_args!("{number:>6} {} {:?}", step.at, step.event));
-        for order in &step.orders {
+        for order in step.orders {
             say(&format_args!("         -> {order:?}"));
         }
     }

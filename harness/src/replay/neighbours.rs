@@ -149,7 +149,7 @@ pub(super) struct Script {
 
 impl Script {
     fn of(replay: &Replay) -> Self {
-        let facts = replay.steps().iter().map(|step| (step.at, step.event.clone())).collect();
+        let facts = replay.steps().map(|step| (step.at, step.event)).collect();
         Self { facts, changes: Vec::new() }
     }
 
@@ -319,7 +319,7 @@ mod tests {
             sim.clients("echo", 3, |c| c.write_all(b"hello"));
             sim.run_for(Duration::from_secs(20));
             for recording in sim.recordings("x") {
-                let Ok(replay) = Replay::of(&recording) else { continue };
+                let Ok(replay) = Replay::of(recording) else { continue };
                 let script = Script::of(&replay);
                 let last = RefCell::new((0, Instant::ZERO, Event::Tick));
                 let story = RefCell::default();

@@ -1,6 +1,6 @@
 //! What stands in a recording, for people.
 
-use super::{Replay, Step};
+use super::Replay;
 use host_core::action::Action;
 use host_core::event::Event;
 use host_core::fleet::notice::FleetNotice;
@@ -53,14 +53,16 @@ const DEATHS_MAX: usize = 20;
 
 impl Summary {
     pub(super) fn of(replay: &Replay) -> Self {
-        let steps = replay.steps();
-        let moment = |step: Option<&Step>| step.map_or(Instant::ZERO, |step| step.at);
+        let (mut first, mut last, mut orders) = (None, Instant::ZERO, 0);
         let mut kinds = BTreeMap::new();
         let mut deaths = Vec::new();
         let config = &replay.begin().config;
         let mut fleets: Vec<_> =
             config.fleets.iter().map(|fleet| (fleet.name.clone(), fleet.wanted(), 0)).collect();
-        for step in steps {
+        for step in replay.steps() {
+            first = first.or(Some(step.at));
+            last = step.at;
+            orders += step.orders.len();
             *kinds.entry(kind(&step.event)).or_default() += 1;
             if let Event::Spawned { worker, .. } = step.event
                 && let Some((_, _, births)) = fleets.get_mut(worker.fleet.index())
@@ -77,9 +79,9 @@ impl Summary {
             app: (replay.begin().app.clone(), replay.begin().pid.0),
             version: replay.begin().version.clone(),
             began: replay.begin().wall.0 / 1_000_000_000,
-            facts: steps.len(),
-            orders: steps.iter().map(|step| step.orders.len()).sum(),
-            span: moment(steps.last()).since(moment(steps.first())),
+            facts: replay.facts(),
+            orders,
+            span: last.since(first.unwrap_or(last)),
             kinds,
             fleets,
             deaths,

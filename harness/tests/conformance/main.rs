@@ -806,3 +806,28 @@ fn random_numbers_differ() {
         assert_eq!(numbers.len(), 100);
     });
 }
+
+#[test]
+fn a_recording_is_appended_to_until_it_is_closed_and_takes_the_place_of_the_one_before() {
+    let path = || format!("/tmp/conformance-{}.rec", std::process::id());
+    on_both_kernels(|world| {
+        let path = format!("/tmp/conformance-{}.rec", std::process::id());
+        let (create, write) =
+            (|path: &str| world.sys.record_create(path), |file, bytes| world.sys.record_write(file, bytes));
+        assert_eq!(create("/tmp/no-such-directory/x.rec"), Err(Errno::NOENT));
+        let first = create(&path).expect("the directory is there");
+        assert_eq!([write(first, b"one"), write(first, b"")], [Ok(3), Ok(0)]);
+        let second = create(&path).expect("the first one makes room");
+        assert_eq!([write(first, b"two"), write(second, b"three")], [Ok(3), Ok(5)]);
+        world.sys.close(first);
+        assert_eq!([write(first, b"x"), write(second, b"x")], [Err(Errno::BADF), Ok(1)]);
+        world.sys.close(second);
+        let (listener, _) = world.listen(1);
+        assert_eq!(write(listener, b"x"), Err(Errno::BADF), "it is none");
+    });
+    // Those of the real kernel.
+    for (name, expected) in [(path(), "threex"), (path() + ".1", "onetwo")] {
+        assert_eq!(std::fs::read_to_string(&name).expect("it was written"), expected);
+        std::fs::remove_file(name).expect("it is ours");
+    }
+}

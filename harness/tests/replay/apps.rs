@@ -79,7 +79,7 @@ impl Service for Janitor {
 pub(crate) fn recorded(sim: &Sim) -> Vec<Replay> {
     let recordings = sim.recordings(PATH);
     // One that was killed before its first write has nothing to tell.
-    let begun = recordings.iter().filter(|recording| !recording.is_empty());
+    let begun = recordings.into_iter().filter(|recording| !recording.is_empty());
     begun.map(|recording| Replay::of(recording).expect("it was just written")).collect()
 }
 
