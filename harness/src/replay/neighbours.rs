@@ -273,6 +273,7 @@ pub(super) fn is_arrival(event: &Event) -> bool {
         | Event::Spawned { .. }
         | Event::SpawnFailed { .. }
         | Event::SignalFailed { .. }
+        | Event::MindFailed { .. }
         | Event::Beats { .. }
         | Event::ChildStopped { .. }
         | Event::ChildContinued { .. }

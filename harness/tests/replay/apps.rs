@@ -15,7 +15,8 @@ pub(crate) fn services() -> App {
     harness::sample::echo().record(PATH)
 }
 
-/// Two fleets, a short budget for restarts, and a service that sees to it that they are whole.
+/// Two fleets, one of them with a listener that is spread over its workers, and a service that sees to it that they
+/// are whole.
 pub(crate) fn fleets() -> App {
     let ms = Duration::from_millis;
     let fleet = |name: &str| {
@@ -27,19 +28,18 @@ pub(crate) fn fleets() -> App {
             .term_timeout(ms(500))
             .degraded_retry(ms(5000))
             .requests_max(5)
-            .run(serve)
     };
     App::new("fleets")
         .listen("echo", "127.0.0.1:7000")
         .poll_period_off()
-        .fleet(fleet("echo"))
-        .fleet(fleet("more"))
+        .fleet(fleet("echo").run(|worker| serve(worker, "echo")))
+        .fleet(fleet("more").listen_spread("more", "127.0.0.1:7001").run(|worker| serve(worker, "more")))
         .service(Janitor)
         .record(Recording::to(PATH).keep_text())
 }
 
-fn serve(worker: &mut Worker) -> Result {
-    while let Some(mut client) = worker.accept("echo")? {
+fn serve(worker: &mut Worker, listener: &str) -> Result {
+    while let Some(mut client) = worker.accept(listener)? {
         let mut buffer = [0; 256];
         while worker.wanted() {
             match client.read(&mut buffer) {

@@ -352,7 +352,10 @@ fn what_is_no_recording_is_told_with_what_was_found_and_wanted() {
     let mut unfit = begin();
     unfit.config.burst = 0;
     let unfit = Writer::new(Text::Kept, &unfit).frame().to_vec();
-    let rows = [
+    let longest = u32::from_le_bytes([file[12], file[13], file[14], 1]);
+    let too_long =
+        format!("the frame at byte 12 was changed: it has {longest} bytes, but must have at most 16777216");
+    let rows: [(Vec<u8>, &str); 8] = [
         (
             b"{\"json\": 1}".to_vec(),
             "this is no recording: it begins with `{\\\"json\\\":`, but must begin with `hostrec\\n`",
@@ -364,10 +367,7 @@ fn what_is_no_recording_is_told_with_what_was_found_and_wanted() {
         ),
         (Vec::new(), "the recording has no beginning: it has 0 bytes, and its first frame is not whole"),
         (with(10, 7), "the entry at byte 10 cannot be read: 7 is no treatment of text"),
-        (
-            with(15, 1),
-            "the frame at byte 12 was changed: it has 16777307 bytes, but must have at most 16777216",
-        ),
+        (with(15, 1), &too_long),
         (nonsense(&[1, 0]), "the entry at byte 24 cannot be read: 1 is no beginning"),
         (unfit, "the settings in the recording are wrong: burst is 0, but must be at least 1"),
     ];

@@ -166,7 +166,8 @@ impl<'a> World<'a> {
             Event::Spawned { worker, .. } | Event::SpawnFailed { worker, .. } => self.spawns.contains(worker),
             Event::WorkerSaid { worker, .. }
             | Event::WorkerExited { worker, .. }
-            | Event::SignalFailed { worker, .. } => self.workers.contains_key(worker),
+            | Event::SignalFailed { worker, .. }
+            | Event::MindFailed { worker } => self.workers.contains_key(worker),
             Event::Beats { fleet, .. } => self.looks.front() == Some(fleet),
             Event::Started { .. }
             | Event::Ready { .. }
@@ -245,6 +246,7 @@ impl<'a> World<'a> {
             | Event::DrainAsked
             | Event::WorkerSaid { .. }
             | Event::SignalFailed { .. }
+            | Event::MindFailed { .. }
             | Event::ChildStopped { .. }
             | Event::ChildContinued { .. }
             | Event::StrangerReaped { .. }
@@ -282,6 +284,7 @@ impl<'a> World<'a> {
             | Action::Tell { .. }
             | Action::SignalWorker { .. }
             | Action::Nudge { .. }
+            | Action::Mind { .. }
             | Action::ReadChildNews { .. }
             | Action::TellFleet { .. } => {}
         }
