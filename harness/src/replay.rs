@@ -15,6 +15,8 @@
 //! `host-core` that decides otherwise than the one that was recorded; and, around what happened, a panic or a
 //! broken invariant.
 
+#![expect(clippy::result_large_err, reason = "a difference is made once, and ends what asked for it")]
+
 mod neighbours;
 mod summary;
 

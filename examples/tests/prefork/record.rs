@@ -46,7 +46,8 @@ fn agreed(path: &str) -> Replay {
 #[test]
 fn deaths_hangs_and_signals_are_decided_again_from_the_recording_of_either_server() {
     let directory = Directory::new("course");
-    let starts: [(&str, fn(u32, &[&str]) -> Server); 2] = [("http", Server::http), ("echo", Server::echo)];
+    type Start = fn(u32, &[&str]) -> Server;
+    let starts: [(&str, Start); 2] = [("http", Server::http), ("echo", Server::echo)];
     for (name, start) in starts {
         let path = directory.path(name);
         let mut server = start(2, &["--timeout-ms", "300", "--record", &path]);

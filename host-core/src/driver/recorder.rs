@@ -9,10 +9,13 @@ use crate::sys::{Errno, Handle, Sys};
 use crate::time::{Duration, Instant};
 use alloc::rc::Rc;
 
-/// A host that is about to wait writes what it has recorded, unless it wrote so shortly before. One write takes
-/// some microseconds, and so less than a hundredth of a busy host's time; and what is lost when a host is
-/// killed is what it did in its last millisecond.
-const WRITE_EACH: Duration = Duration::from_millis(1);
+/// A host that is about to wait writes what it has recorded, unless it wrote so shortly before: one write takes some
+/// microseconds, ten where caches are cold, and so a thousandth of a busy host's time. What is lost when it is killed is
+/// what it did since.
+const WRITE_EACH: Duration = Duration::from_millis(10);
+/// One that was told no more than so many facts meanwhile is not busy, and writes that often.
+const WRITE_EACH_QUIET: Duration = Duration::from_millis(1);
+const QUIET: u64 = 64;
 
 /// Writes the recording of one host. Whatever goes wrong is its own affair: the host goes on.
 pub(crate) struct Recorder {
@@ -67,7 +70,8 @@ impl Recorder {
 
     /// The host is about to wait; `now` is the moment of its last fact.
     pub(crate) fn before_wait(&mut self, now: Instant) {
-        if now.since(self.written_at) >= WRITE_EACH {
+        let is_quiet = self.writer.facts_waiting() <= QUIET;
+        if now.since(self.written_at) >= if is_quiet { WRITE_EACH_QUIET } else { WRITE_EACH } {
             self.written_at = now;
             self.write();
         }
