@@ -5,15 +5,29 @@
 //! also parses as much as a small HTTP request is long, byte by byte: 700 bytes, which is nothing that a real server
 //! could do without.
 //!
+//! *Recording alone* is what the host does besides, on its own: the entries of one such event are made, and each full frame
+//! is written to a file. It has the caches to itself, and so is a lower bound; but it is hardly disturbed by what
+//! else a machine does.
+//!
+//! The argument `alone` measures only that.
+//!
 //! The file is in the directory for temporary files (TMPDIR), and is removed after each round.
 
 use benches::{Arm, Cost, Effort, Stopwatch, Table, compare, say};
-use host_core::id::SocketId;
-use host_core::record::Recording;
+use host_core::action::Action;
+use host_core::config::HostConfig;
+use host_core::event::{Activity, Event, Outcome};
+use host_core::id::{ServiceId, SocketId};
+use host_core::record::writer::Writer;
+use host_core::record::{Begin, Recording, Text};
+use host_core::service::kick::Callback;
+use host_core::sys::{Pid, Readiness};
+use host_core::time::{Instant, WallTime};
 use host_core::{App, Connected, Context, Interest, Ready, Service, Stream};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -118,12 +132,49 @@ fn round(load: Load, events: u64, recorded: bool) -> Cost {
     cost.get().unwrap_or_else(|| std::process::exit(130))
 }
 
+/// What one event of *loop* leaves in a recording, again and again.
+fn recording_alone(events: u64) -> Cost {
+    let (service, callback) = (ServiceId::new(0), Callback::Receive);
+    let begin = Begin {
+        config: HostConfig::default(),
+        app: "host-record".into(),
+        version: String::new(),
+        pid: Pid(1),
+        wall: WallTime(0),
+    };
+    let mut writer = Writer::new(Text::Hashed, &begin);
+    let mut file = std::fs::File::create(path()).expect("a file for the time of a bench");
+    let outcome = Outcome::Done(Activity::Progress);
+    let readiness = Readiness { readable: true, writable: false, ended: false };
+    let watch = Stopwatch::start();
+    for number in 0..events {
+        let at = |later| Instant::from_nanos(number * 3500 + later);
+        let socket = SocketId::new((number % 100) as u32, 0);
+        let prepare = Callback::Prepare;
+        writer.event(at(0), &Event::Ready { socket, readiness });
+        writer.event(at(0), &Event::Tick);
+        writer.action(&Action::Receive { service, socket, readiness });
+        writer.event(at(2900), &Event::Returned { service, callback, outcome });
+        writer.action(&Action::Call { service, callback: prepare });
+        writer.event(at(3000), &Event::Returned { service, callback: prepare, outcome });
+        if writer.is_full() {
+            file.write_all(writer.frame()).expect("room for a bench");
+            writer.written();
+        }
+    }
+    watch.stop(events)
+}
+
 fn main() {
     let effort = Effort::of_command_line();
     let events = effort.events(50_000);
+    let only_alone = std::env::args().any(|argument| argument == "alone");
     for (name, active, parsed) in
         [("loop", 1, 0), ("loop", 100, 0), ("request", 1, REQUEST), ("request", 100, REQUEST)]
     {
+        if only_alone {
+            break;
+        }
         let load = Load { active, parsed };
         let arm = |name: &'static str, recorded| {
             Arm::new(name, move || {
@@ -138,6 +189,12 @@ fn main() {
         let _: Table =
             compare(title, effort.rounds(41), vec![arm("host", false), arm("host, recorded", true)]);
     }
+    let alone = || {
+        let cost = recording_alone(events);
+        let _ = std::fs::remove_file(path());
+        cost
+    };
+    compare("host_record, recording alone", effort.rounds(41), vec![Arm::new("recording", alone)]);
     round(Load { active: 100, parsed: 0 }, events, true);
     let size = std::fs::metadata(path()).map_or(0, |file| file.len());
     let _ = std::fs::remove_file(path());

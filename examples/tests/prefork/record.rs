@@ -1,6 +1,6 @@
 //! A server that is recorded: what happened to it on a real kernel is decided again by a fresh host.
 
-use crate::kit::process::{Process, number};
+use crate::kit::process::Process;
 use crate::kit::{BOUND, Program, assert_contains};
 use crate::server::{Server, get};
 use harness::Replay;
@@ -8,7 +8,7 @@ use harness::replay::replay;
 use host_core::fleet::death::Intent;
 use host_core::record::End;
 use host_core::sys::{ExitStatus, Signal as Sent};
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::fs;
 use std::path::PathBuf;
 
@@ -88,7 +88,7 @@ fn the_recording_of_a_host_that_was_killed_is_kept_when_it_is_started_again() {
     Process::of(first[0]).signal(Signal::KILL);
     server.notices(1, "is ready");
     server.signal(Signal::KILL);
-    assert!(server.program.process.ends_within(BOUND));
+    assert!(server.program.ends_within(BOUND));
     assert_eq!(agreed(&path).end(), None);
 
     let server = Server::http(1, &["--record", &path]);
@@ -148,7 +148,9 @@ fn a_file_that_may_not_grow_any_more_ends_the_recording_and_not_the_server() {
     let mut server = Server::http(1, &["--record", &path]);
     let size = fs::metadata(&path).unwrap().len();
     let limit = Rlimit { current: Some(size + 10), maximum: Some(size + 10) };
-    prlimit(Some(number(server.program.pid())), Resource::Fsize, limit).unwrap();
+    let pid = Pid::from_raw(server.program.pid().cast_signed());
+    assert!(pid.is_some());
+    prlimit(pid, Resource::Fsize, limit).unwrap();
     let (_, worker) = server.served();
     worker.signal(Signal::KILL);
     let told = server.notice("the recording stops");

@@ -24,7 +24,7 @@ fn recording() -> Replay {
     sim.signal(Signal::Ttin);
     sim.run_for(10 * SECOND);
     sim.signal(Signal::Quit);
-    sim.wait_for_host(20 * SECOND).unwrap();
+    sim.wait_for_host(20 * SECOND).expect("it drains");
     recorded(&sim).remove(0)
 }
 
@@ -39,7 +39,7 @@ fn with(replay: &Replay, steps: &[Step]) -> Replay {
     }
     writer.end(End::Host);
     file.extend_from_slice(writer.frame());
-    Replay::of(file).unwrap()
+    Replay::of(file).expect("it was just written")
 }
 
 fn steps(replay: &Replay) -> Vec<Step> {
@@ -84,7 +84,7 @@ fn an_order_that_was_altered_left_out_or_added_is_named() {
         assert!(matches!(difference.how, How::Orders { .. }), "{difference}");
         difference.number
     };
-    assert_eq!(orders(|orders| drop(orders.pop())), place);
+    assert_eq!(orders(|orders| orders.truncate(orders.len() - 1)), place);
     assert_eq!(orders(|orders| orders.insert(0, host_core::action::Action::Look)), place);
     assert_eq!(orders(|orders| orders.reverse()), place);
 }

@@ -119,6 +119,7 @@ impl Kernel {
                 Some(Object::Child(child)) => ("child", Some(child)),
                 Some(Object::Signals(_)) => ("signals", None),
                 Some(Object::Quit(_)) => ("word to quit", None),
+                Some(Object::Recording(_)) => ("recording", None),
                 None => continue,
             };
             let entry = kinds.entry(kind).or_default();
