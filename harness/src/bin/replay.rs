@@ -30,7 +30,7 @@ impl Options {
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut number = || {
-                let text = arguments.next().ok_or(format!("{argument} needs a number"))?;
+                let text = arguments.next().ok_or_else(|| format!("{argument} needs a number"))?;
                 text.parse().map_err(|_| format!("{argument} is `{text}`, but must be a number"))
             };
             match argument.as_str() {

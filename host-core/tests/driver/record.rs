@@ -17,8 +17,8 @@ use std::rc::Rc;
 /// All that was recorded.
 fn entries(sys: &Fake) -> Vec<Entry> {
     let file = sys.recorded.borrow();
-    let mut reader = Reader::new(&file).unwrap();
-    std::iter::from_fn(|| reader.next_entry().unwrap()).collect()
+    let mut reader = Reader::new(&file).expect("it begins");
+    std::iter::from_fn(|| reader.next_entry().expect("it is whole")).collect()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn watched(sys: &Rc<Fake>, recording: Recording) -> RecordingStatus {
         Ok(Connected::NotYet)
     });
     let app = App::new("test").seed(1).record(recording).service(service.hosted());
-    run(app, sys.clone(), Until::Turns(6)).unwrap();
+    run(app, sys.clone(), Until::Turns(6)).expect("the host goes on");
     last.get()
 }
 
