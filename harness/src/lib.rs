@@ -33,8 +33,8 @@
 
 pub mod check;
 pub mod process;
-pub mod report;
 pub mod replay;
+pub mod report;
 pub mod sample;
 
 /// The README, whose examples are compiled and run with the tests.
