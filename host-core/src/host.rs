@@ -17,9 +17,9 @@ use crate::timers::Deadline;
 
 /// All decisions of one host, as a state machine without clock, I/O or hidden randomness.
 ///
-/// The same config and the same events give the same actions, byte for byte. It is `Clone`: a checker
-/// can branch from any state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The same config and the same events give the same actions, byte for byte. It is `Clone` and `Hash`: a
+/// checker can branch from any state, and know one that it has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     config: HostConfig,
     now: Instant,
@@ -40,7 +40,7 @@ pub struct Host {
 }
 
 /// A stop that was asked for while there are fleets: the services hear of it when those are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Asked {
     signal: Option<Signal>,
     /// How: it only gets harder.

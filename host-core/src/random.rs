@@ -3,7 +3,7 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): one word of state, good enough to spread reconnects.
 ///
 /// The same seed gives the same numbers on every machine and in every build.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Random {
     state: u64,
 }

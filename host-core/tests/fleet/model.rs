@@ -6,6 +6,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the world takes part in a few facts and orders of many")]
 
+mod exhaustive;
+
 use crate::checker::Checker;
 use crate::rig::{A, MS, NS};
 use host_core::action::{Action, Ending};
@@ -109,6 +111,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
 }
 
 /// A process, as only the world knows it.
+#[derive(Clone, Hash)]
 struct Process {
     pid: Pid,
     slot: SlotReading,
@@ -122,6 +125,7 @@ struct Process {
     ended: Option<ExitStatus>,
 }
 
+#[derive(Clone)]
 struct World {
     config: HostConfig,
     host: Host,
@@ -180,11 +184,15 @@ impl World {
     }
 
     fn run(&mut self, choices: &[u32]) {
-        self.tell(Event::Started { turns_max: None });
-        self.wake();
+        self.begin();
         let mut choices = Choices(choices);
         while self.ending.is_none() && self.step(&mut choices).is_some() {}
         self.stop();
+    }
+
+    fn begin(&mut self) {
+        self.tell(Event::Started { turns_max: None });
+        self.wake();
     }
 
     // What may happen.
