@@ -2,7 +2,8 @@
 //! what clients send. An application, the driver and the host run in it, and in every other world a fleet of
 //! workers; a broken rule is a crash.
 //!
-//! The same log of decisions can be given to `Choices::replayed`. `STORY=1` prints the end of what happened.
+//! The first byte picks the world; the rest are decisions, as `Choices::from_bytes` takes them, and a check with
+//! `HOST_ENGINE=bytes:FILE`. `STORY=1` prints the end of what happened.
 
 #![no_main]
 
@@ -128,35 +129,17 @@ fn scenario(sim: &mut Sim, world: &World) {
     }
 }
 
-/// A small number is one byte, any other up to 65,535 three: most decisions have few answers.
-fn log(mut bytes: &[u8]) -> Vec<u32> {
-    let mut log = Vec::new();
-    while let Some((first, rest)) = bytes.split_first() {
-        (log, bytes) = match (first, rest) {
-            (0xff, [high, low, rest @ ..]) => (pushed(log, u32::from_be_bytes([0, 0, *high, *low])), rest),
-            _ => (pushed(log, u32::from(*first)), rest),
-        };
-    }
-    log
-}
-
-fn pushed(mut log: Vec<u32>, number: u32) -> Vec<u32> {
-    log.push(number);
-    log
-}
-
 fuzz_target!(|bytes: &[u8]| {
     let Some((world, bytes)) = bytes.split_first() else { return };
     let world = &WORLDS[usize::from(*world) % WORLDS.len()];
-    let log = log(bytes);
-    let mut sim = POOL.with(|pool| Sim::new(Choices::replayed(0, log.clone()), pool));
+    let mut sim = POOL.with(|pool| Sim::new(Choices::from_bytes(bytes), pool));
     let ended = catch_unwind(AssertUnwindSafe(|| scenario(&mut sim, world)));
     if std::env::var_os("STORY").is_some() {
         eprintln!("{}\n{}", sim.plan(), sim.timeline(STORY_LINES).join("\n"));
     }
     if let Err(payload) = ended {
         // A violation is no text, and would be reported as a panic without words.
-        eprintln!("{}\n  {}, Choices::replayed(0, vec!{log:?})", violation_of(&*payload), world.name);
+        eprintln!("{}\n  {}, Choices::from_bytes(&{bytes:?})", violation_of(&*payload), world.name);
         std::process::abort();
     }
 });

@@ -9,15 +9,31 @@
 //! | `HOST_SEEDS_FROM` | the first of them; CI passes a fresh one each commit | 0 |
 //! | `HOST_RUN_SECONDS` | a run that takes longer, by a real clock, is ended with its seed | 120 |
 //! | `HOST_TWIN` | `1`: run each seed twice and compare | off |
+//! | `HOST_ENGINE` | where decisions come from: [`Engine`] | `random` |
+//! | `HOST_CHOICES` | replay this file, and nothing else | – |
+//! | `HOST_SHRINK_SECONDS` | so long a failure is shrunk and explained; 0: not at all | 10 |
 //! | `HOST_REPORT` | which runs leave a page and a trace: `failing`, `always` (a single run that passes, too), `never` | `failing` |
-//! | `HOST_ARTIFACTS` | the directory for them | `host-sim` in cargo's target directory |
+//! | `HOST_ARTIFACTS` | the directory for what a run leaves behind | `host-sim` in cargo's target directory |
 
+mod artifacts;
+mod cause;
+mod engine;
+mod explain;
+mod shrink;
 mod watchdog;
+
+pub use artifacts::{Record, generated};
+pub use cause::Cause;
+pub use engine::Engine;
+pub use explain::{Budget, TurningPoint};
+pub use shrink::{Shrunk, Size};
 
 use crate::report::{self, Explained, When};
 use host_sim::{Choices, Class, Pool, Sim, Violation, violation_of};
+use shrink::Failing;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::Duration;
 use watchdog::Watchdog;
 
@@ -44,14 +60,26 @@ pub struct Site {
     pub integration: bool,
     /// The binary that it stands in, if it is one.
     pub binary: Option<&'static str>,
+    /// The scenario as it stands in the source, for a test that is generated.
+    pub scenario: &'static str,
 }
 
 impl Site {
     /// The line that runs this test alone with one seed, twice if it was a twin run.
-    pub fn replay_line(&self, seed: u64, twin: bool) -> String {
-        let (package, target, test) = (self.package, self.target(), self.test());
+    pub fn replay_line(&self, engine: &Engine, seed: u64, twin: bool) -> String {
         let twin = if twin { " HOST_TWIN=1" } else { "" };
-        format!("HOST_SEED={seed}{twin} cargo test -p {package} {target} {test} -- --exact --nocapture")
+        self.command(&format!("HOST_SEED={seed}{twin}{}", engine.variable()))
+    }
+
+    /// The line that runs this test alone with these variables set.
+    fn command(&self, variables: &str) -> String {
+        let (package, target, test) = (self.package, self.target(), self.test());
+        format!("{variables} cargo test -p {package} {target} {test} -- --exact --nocapture")
+    }
+
+    /// Which test this is, in a file.
+    fn name(&self) -> String {
+        format!("{} {} {}", self.package, self.target(), self.test())
     }
 
     fn target(&self) -> String {
@@ -167,17 +195,74 @@ impl Plan {
     }
 }
 
+/// A failure and what is needed to look into it.
+#[derive(Clone, Debug)]
+struct Found {
+    report: Report,
+    cause: Cause,
+    failing: Failing,
+    /// How many events there were, and how many decisions.
+    events: u64,
+    choices: usize,
+}
+
+impl Found {
+    fn new(site: Site, engine: &Engine, sim: &Sim, failure: Failure, twin: bool) -> Self {
+        Self {
+            cause: failure.cause(),
+            report: report(site, engine, sim, failure.violation, twin),
+            failing: explain::failing(sim),
+            events: sim.events(),
+            choices: sim.choices().len(),
+        }
+    }
+}
+
 /// Runs `scenario` for each seed of `plan`; the first failure, if there is one.
 pub fn search(site: Site, plan: Plan, scenario: impl Fn(&mut Sim)) -> Option<Report> {
+    search_with(site, plan, &Engine::Random, &scenario).map(|found| found.report)
+}
+
+fn search_with(site: Site, plan: Plan, engine: &Engine, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
     let pool = Pool::default();
-    let watchdog = Watchdog::start(site, plan.run_max, &pool);
-    (0..plan.count).find_map(|index| {
+    let watchdog = Watchdog::start(site, engine, plan.run_max, &pool);
+    if engine.enumeration().is_some() {
+        return enumerate(site, plan, engine, &watchdog, &pool, scenario);
+    }
+    let count = if matches!(engine, Engine::Bytes { .. }) { 1 } else { plan.count };
+    (0..count).find_map(|index| {
         let seed = plan.first.wrapping_add(index);
         // Before the run, so that one that never ends can be found.
         let_know(&format!("seed {seed} of {}", site.test()));
         watchdog.begin(seed);
-        if plan.twin { twin(site, seed, &pool, &scenario) } else { once(site, seed, &pool, &scenario) }
+        let run = if plan.twin { twin } else { once };
+        run(site, engine, seed, &pool, scenario)
     })
+}
+
+/// Runs every answer to the first decisions.
+fn enumerate(
+    site: Site,
+    plan: Plan,
+    engine: &Engine,
+    watchdog: &Watchdog,
+    pool: &Pool,
+    scenario: &impl Fn(&mut Sim),
+) -> Option<Found> {
+    assert!(!plan.twin, "HOST_TWIN and HOST_ENGINE={engine} exclude each other");
+    let (mut runs, runs_max) = engine.enumeration()?;
+    while runs.runs() < runs_max {
+        let Some(choices) = runs.next_run() else { break };
+        watchdog.begin(0);
+        let mut sim = Sim::new(choices, pool);
+        if let Err(failure) = attempt_closely(&mut sim, scenario) {
+            return Some(Found::new(site, engine, &sim, failure, false));
+        }
+        runs.learn(&sim.choices());
+    }
+    let end = if runs.is_exhausted() { "all there are" } else { "and there are more" };
+    let_know(&format!("{} runs of {}, {end}", runs.runs(), site.test()));
+    None
 }
 
 #[expect(clippy::print_stdout, reason = "the test runner shows it when the test fails")]
@@ -185,16 +270,44 @@ pub(crate) fn let_know(words: &str) {
     println!("{words}");
 }
 
-fn once(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Report> {
-    let mut sim = Sim::new(Choices::seeded(seed), pool);
-    attempt(&mut sim, scenario).err().map(|violation| report(site, &sim, violation, false))
+fn once(site: Site, engine: &Engine, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
+    let mut sim = Sim::new(engine.choices(seed), pool);
+    attempt_closely(&mut sim, scenario).err().map(|failure| Found::new(site, engine, &sim, failure, false))
+}
+
+/// A run that failed.
+struct Failure {
+    violation: Violation,
+    /// Where the scenario's own assertion stands.
+    place: Option<String>,
+}
+
+impl Failure {
+    fn of(violation: Violation) -> Self {
+        Self { violation, place: None }
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::of(&self.violation, self.place.clone())
+    }
 }
 
 pub(crate) fn attempt(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Violation> {
-    quiet::run(|| catch_unwind(AssertUnwindSafe(|| scenario(sim)))).map_err(|payload| violation_of(&*payload))
+    quiet::run(|| catch_unwind(AssertUnwindSafe(|| scenario(sim)))).map_err(|payload| {
+        if payload.is::<Violation>() {
+            // A rule has no place of its own: the last panic may have been anybody's.
+            quiet::last_place();
+        }
+        violation_of(&*payload)
+    })
 }
 
-fn report(site: Site, sim: &Sim, violation: Violation, twin: bool) -> Report {
+/// As [`attempt`], with the place.
+fn attempt_closely(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Failure> {
+    attempt(sim, scenario).map_err(|violation| Failure { violation, place: quiet::last_place() })
+}
+
+fn report(site: Site, engine: &Engine, sim: &Sim, violation: Violation, twin: bool) -> Report {
     Report {
         state: sim.end_state(violation.id),
         violation,
@@ -202,7 +315,7 @@ fn report(site: Site, sim: &Sim, violation: Violation, twin: bool) -> Report {
         hash: sim.hash(),
         plan: sim.plan(),
         timeline: sim.timeline(TIMELINE_LINES),
-        replay: site.replay_line(sim.seed(), twin),
+        replay: site.replay_line(engine, sim.seed(), twin),
         explained: None,
     }
 }
@@ -211,26 +324,28 @@ fn report(site: Site, sim: &Sim, violation: Violation, twin: bool) -> Report {
 /// hash map – differs, and the first event in which it does is named.
 ///
 /// Then once more without jumps of the wall clock: no decision may differ (S3).
-fn twin(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Report> {
-    let mut runs = [(); 2].map(|()| Sim::with_full_trace(Choices::seeded(seed), pool));
+fn twin(site: Site, engine: &Engine, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
+    let choices = || engine.choices(seed);
+    let mut runs = [(); 2].map(|()| Sim::with_full_trace(choices(), pool));
     for sim in &mut runs {
-        if let Err(violation) = attempt(sim, scenario) {
-            return Some(report(site, sim, violation, true));
+        if let Err(failure) = attempt_closely(sim, scenario) {
+            return Some(Found::new(site, engine, sim, failure, true));
         }
     }
     let [first, second] = runs;
     if let Some((left, right)) = first.first_difference(&second) {
         let detail = format!("the first event that differs\n    is   {left}\n    then {right}");
-        return Some(report(site, &second, Violation::new("twin", detail), true));
+        let failure = Failure::of(Violation::new("twin", detail));
+        return Some(Found::new(site, engine, &second, failure, true));
     }
-    let mut steady = Sim::new(Choices::seeded(seed), pool);
+    let mut steady = Sim::new(choices(), pool);
     steady.leave_out(Class::WallJump);
     let failed = attempt(&mut steady, scenario).err();
     let differs = steady.decisions() != first.decisions();
     (failed.is_some() || differs).then(|| {
         let how = failed.map_or_else(|| "the decisions differ".to_owned(), |violation| violation.to_string());
         let detail = format!("without its jumps of the wall clock, the run is another: {how}");
-        report(site, &first, Violation::new("S3", detail), true)
+        Found::new(site, engine, &first, Failure::of(Violation::new("S3", detail)), true)
     })
 }
 
@@ -239,27 +354,116 @@ fn twin(site: Site, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Opt
 /// # Panics
 /// With the report, if a seed fails.
 pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
-    let (plan, when) = (Plan::from_env(), When::from_env());
-    match search(site, plan, &scenario) {
+    let when = When::from_env();
+    if let Some(path) = std::env::var_os("HOST_CHOICES") {
+        let record = Record::read(Path::new(&path)).unwrap_or_else(|mistake| panic!("{mistake}"));
+        let here = site.name();
+        assert!(record.test == here, "{} is about `{}`, and this is `{here}`", path.display(), record.test);
+        return replay_as(site, &record, &explain::choices_variable(Path::new(&path)), when, &scenario);
+    }
+    let engine = Engine::from_env();
+    let plan = Plan::from_env();
+    let Some(mut found) = search_with(site, plan, &engine, &scenario) else {
+        if plan.count == 1 {
+            report::of_success(when, site, engine.choices(plan.first), &scenario);
+        }
+        return;
+    };
+    let rule = found.report.violation.id;
+    // A sweep reads this line.
+    let_know(&format!("seed {} of {} breaks {rule}", found.report.seed, site.test()));
+    let explained = match rule {
+        // It took several runs to see these.
+        "twin" | "S3" => String::new(),
+        _ => explain::explain(site, &engine, &found, Budget::from_env(), &scenario),
+    };
+    let choices = Choices::scripted(found.report.seed, &found.failing.script);
+    found.report.explained = report::of_failure(when, site, choices, &found.report, &scenario);
+    panic!("{}{explained}", found.report);
+}
+
+/// Runs what `record` has decided, and fails with a report.
+///
+/// # Panics
+/// With the report, if it fails.
+pub fn replay(site: Site, record: &Record, scenario: impl Fn(&mut Sim)) {
+    replay_as(site, record, "", When::Never, &scenario);
+}
+
+fn replay_as(site: Site, record: &Record, variables: &str, when: When, scenario: &impl Fn(&mut Sim)) {
+    match explain::replay(site, record, variables, scenario) {
         Some(mut report) => {
-            let choices = Choices::seeded(report.seed);
-            report.explained = report::of_failure(when, site, choices, &report, &scenario);
+            let choices = Choices::scripted(report.seed, &record.script);
+            report.explained = report::of_failure(when, site, choices, &report, scenario);
             panic!("{report}");
         }
-        None if plan.count == 1 => report::of_success(when, site, Choices::seeded(plan.first), &scenario),
-        None => {}
+        None => let_know(&format!("the choices of `{}` break nothing", record.title)),
     }
+}
+
+/// As [`replay`], for a log that stands in a test.
+///
+/// # Panics
+/// Also if `log` is none.
+pub fn replay_text(site: Site, log: &str, scenario: impl Fn(&mut Sim)) {
+    let script = log.parse().unwrap_or_else(|mistake| panic!("{mistake}"));
+    let empty = String::new();
+    let record = Record { title: site.test(), test: empty.clone(), rule: empty.clone(), seen: empty, script };
+    replay(site, &record, scenario);
+}
+
+/// The failure of a replayed record, if it fails.
+pub fn replayed(site: Site, record: &Record, scenario: impl Fn(&mut Sim)) -> Option<Report> {
+    explain::replay(site, record, "", &scenario)
+}
+
+/// A failure that was found and shrunk.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// As it was found.
+    pub report: Report,
+    /// As small as it became; `None` if the same decisions did not fail again.
+    pub shrunk: Option<Shrunk>,
+}
+
+/// Runs `scenario` for each seed of `plan`, and shrinks the first failure: what [`check!`](crate::check!) does,
+/// for tests about it.
+pub fn find_and_shrink(
+    site: Site,
+    plan: Plan,
+    engine: &Engine,
+    budget: Budget,
+    scenario: impl Fn(&mut Sim),
+) -> Option<Finding> {
+    let found = search_with(site, plan, engine, &scenario)?;
+    let shrunk = explain::shrink_found(site, &found, &mut budget.left(), &scenario);
+    Some(Finding { report: found.report, shrunk })
+}
+
+/// Runs `scenario` for each seed of `plan`, and asks of the first failure when it was decided. `None` also if
+/// the budget does not reach, or nothing was decided.
+pub fn find_turning_point(
+    site: Site,
+    plan: Plan,
+    engine: &Engine,
+    budget: Budget,
+    scenario: impl Fn(&mut Sim),
+) -> Option<TurningPoint> {
+    let found = search_with(site, plan, engine, &scenario)?;
+    explain::turning_point(site, engine, &found, &mut budget.left(), &scenario)
 }
 
 /// Panics inside a run are caught and reported with their story; until then they are noise.
 ///
 /// The hook is the process's and tests run side by side: so it is set once, and asks each thread.
 pub(crate) mod quiet {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::sync::Once;
 
     thread_local! {
         static RUNS: Cell<bool> = const { Cell::new(false) };
+        /// Where the last panic was.
+        static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
     }
 
     pub(crate) fn run<T>(code: impl FnOnce() -> T) -> T {
@@ -267,7 +471,10 @@ pub(crate) mod quiet {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                if !RUNS.get() {
+                if RUNS.get() {
+                    let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
+                    PLACE.set(place);
+                } else {
                     before(info);
                 }
             }));
@@ -277,6 +484,11 @@ pub(crate) mod quiet {
         RUNS.set(outer);
         answer
     }
+
+    /// Where the last panic in this thread was.
+    pub(super) fn last_place() -> Option<String> {
+        PLACE.take()
+    }
 }
 
 /// Checks a scenario over many seeds.
@@ -284,11 +496,37 @@ pub(crate) mod quiet {
 /// The scenario is a closure over a [`Sim`]: put an application on it, let things go wrong,
 /// let time pass, demand what must hold. The invariants of the host and of the kernel are checked after
 /// every event besides. Each seed is printed before its run; a failure prints the broken rule, how it came to
-/// that, and one line to paste that replays it, and leaves a [page and a trace](crate::report).
+/// that, one line to paste that replays it, and how small it became – the same failure with fewer faults,
+/// clients and decisions –, and leaves a [page and a trace](crate::report).
 #[macro_export]
 macro_rules! check {
     ($scenario:expr) => {
-        $crate::check::run($crate::site!(), $scenario)
+        $crate::check::run(
+            $crate::check::Site { scenario: stringify!($scenario), ..$crate::site!() },
+            $scenario,
+        )
+    };
+}
+
+/// Runs one choice log: a failure that was found and shrunk, kept as a test.
+///
+/// ```
+/// # use host_core::{App, Connected, Context, Ready, Result, Service};
+/// # struct Idle;
+/// # impl Service for Idle {
+/// #     fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> { Ok(Connected::NotYet) }
+/// #     fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result { Ok(()) }
+/// # }
+/// harness::replay_choices!("fault HostStop at 3s for 1s target 0", |sim| {
+///     sim.host(|| App::new("idle").service(Idle));
+///     sim.run_for(std::time::Duration::from_secs(10));
+///     assert_eq!(sim.struck(harness::Class::HostStop), 1);
+/// });
+/// ```
+#[macro_export]
+macro_rules! replay_choices {
+    ($log:expr, $scenario:expr $(,)?) => {
+        $crate::check::replay_text($crate::site!(), $log, $scenario)
     };
 }
 
@@ -303,6 +541,7 @@ macro_rules! site {
             function: ::std::any::type_name::<Here>(),
             integration: option_env!("CARGO_TARGET_TMPDIR").is_some(),
             binary: option_env!("CARGO_BIN_NAME"),
+            scenario: "",
         }
     }};
 }
@@ -354,7 +593,7 @@ mod tests {
     fn the_replay_line_names_package_target_and_test() {
         let site = crate::site!();
         assert_eq!(
-            site.replay_line(5, false),
+            site.replay_line(&Engine::Random, 5, false),
             "HOST_SEED=5 cargo test -p harness --lib check::tests::the_replay_line_names_package_target_and_test -- --exact --nocapture"
         );
         let inside = Site {
@@ -364,9 +603,13 @@ mod tests {
             ..site
         };
         let program = Site { binary: Some("greeterd"), ..site };
-        assert!(program.replay_line(5, false).contains(" -p harness --bin greeterd check::tests::"));
+        assert!(
+            program
+                .replay_line(&Engine::Random, 5, false)
+                .contains(" -p harness --bin greeterd check::tests::")
+        );
         assert_eq!(
-            inside.replay_line(0xff, true),
+            inside.replay_line(&Engine::Random, 0xff, true),
             "HOST_SEED=255 HOST_TWIN=1 cargo test -p harness --test whole_system web::a_reply_is_whole -- --exact --nocapture"
         );
     }

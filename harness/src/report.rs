@@ -19,7 +19,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use crate::check::{Report, Site, attempt};
+use crate::check::{Engine, Report, Site, attempt};
 use files::Files;
 use host_sim::{Choices, Pool, Sim, Violation};
 use model::{Head, Model};
@@ -127,7 +127,7 @@ fn model_of(site: Site, sim: &Sim, report: Option<&Report>, broken: Option<Viola
         hash,
         plan: sim.plan(),
         state: report.map_or_else(|| sim.end_state(""), |report| report.state.clone()),
-        replay: replay.unwrap_or_else(|| site.replay_line(sim.seed(), false)),
+        replay: replay.unwrap_or_else(|| site.replay_line(&Engine::Random, sim.seed(), false)),
         broken: report.map(|report| report.violation.clone()).or(broken),
         other_hash: Some(sim.hash()).filter(|told| *told != hash),
     };

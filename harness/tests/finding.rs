@@ -32,6 +32,9 @@ fn shell(line: &str) -> (String, bool) {
         .env_remove("HOST_RUN_SECONDS")
         .env_remove("HOST_REPORT")
         .env_remove("HOST_ARTIFACTS")
+        .env_remove("HOST_ENGINE")
+        .env_remove("HOST_CHOICES")
+        .env_remove("HOST_SHRINK_SECONDS")
         .env("RUST_BACKTRACE", "0")
         .output()
         .expect("a shell");
@@ -50,7 +53,47 @@ fn a_planted_bug_is_found_and_the_printed_line_replays_it_with_the_same_hash() {
 
     let (again, passed) = shell(&line);
     assert!(!passed, "the replay passed:\n{again}");
-    assert_eq!(story(&again), (seen, hash, line), "the same story:\n{again}");
+    assert_eq!(story(&again), (seen.clone(), hash, line), "the same story:\n{again}");
+
+    // And as small as it became: one short write, for one client.
+    assert!(found.contains("to 1 fault, 1 client and "), "{found}");
+    let told = |start: &str| {
+        let line = found.lines().find_map(|line| line.trim().strip_prefix(start));
+        line.unwrap_or_else(|| panic!("no line begins with `{start}` in:\n{found}")).trim()
+    };
+    let (small, passed) = shell(told("the small one alone: "));
+    assert!(!passed, "the small one passed:\n{small}");
+    let (_, _, small_line) = story(&small);
+    assert_eq!(
+        (story(&small).0.as_str(), small_line.as_str()),
+        (seen.as_str(), told("the small one alone: ")),
+        "{small}"
+    );
+    let test = std::fs::read_to_string(told("as a test to paste:")).expect("a test");
+    assert!(test.contains("fault ShortIo") && test.contains(r#"App::new("careless")"#), "{test}");
+
+    // The file is about that test, and no other.
+    let elsewhere = told("the small one alone: ").replace(" replies_are_whole ", " computes_for_ever ");
+    let (refused, passed) = shell(&elsewhere);
+    assert!(!passed, "{refused}");
+    assert!(
+        refused.contains("is about `harness --test planted replies_are_whole`, and this is"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_engine_is_chosen_by_the_environment_and_stands_in_the_line_that_replays() {
+    let (found, _) = shell(
+        "HOST_SHRINK_SECONDS=0 HOST_SEEDS=50 HOST_ENGINE=pct:2 cargo test -q -p harness --test planted replies",
+    );
+    let (seen, hash, line) = story(&found);
+    assert!(line.contains(" HOST_ENGINE=pct:2 cargo test "), "{line}");
+    assert!(!found.contains("shrunk"), "nobody asked for it:\n{found}");
+    assert_eq!(story(&shell(&format!("HOST_SHRINK_SECONDS=0 {line}")).0), (seen, hash, line));
+
+    let (refused, passed) = shell("HOST_ENGINE=magic cargo test -q -p harness --test planted replies");
+    assert!(!passed && refused.contains("HOST_ENGINE is `magic`, but must be `random`, "), "{refused}");
 }
 
 /// A directory of a test's own; gone when it is dropped.
@@ -83,7 +126,8 @@ impl Drop for Scratch {
 fn a_failing_run_leaves_a_page_and_a_trace_which_its_report_names() {
     let scratch = Scratch::new("report-failing");
     let planted = "cargo test -q -p harness --test planted";
-    let (told, passed) = shell(&format!("HOST_ARTIFACTS={} {planted} hangs", scratch.0.display()));
+    let (told, passed) =
+        shell(&format!("HOST_SHRINK_SECONDS=0 HOST_ARTIFACTS={} {planted} hangs", scratch.0.display()));
     assert!(!passed, "{told}");
     let stem = "harness.planted.stories.a_worker_hangs_and_its_client_is_cut_off.seed-0";
     let files = [format!("{stem}.html"), format!("{stem}.trace.json")];
@@ -403,5 +447,10 @@ fn a_replayed_choice_log_is_the_same_run() {
         let log = first.choices().iter().map(|choice| choice.picked).collect();
         let mut again = Sim::new(Choices::replayed(seed, log), &Pool::default());
         assert_eq!(scenario(&mut again), hash, "seed {seed}");
+        // By stream and entity, and with the faults as a plan, too; written and read again.
+        let script: host_sim::Script = first.script().to_string().parse().expect("a script");
+        let mut edited = Sim::new(Choices::scripted(seed, &script), &Pool::default());
+        assert_eq!(scenario(&mut edited), hash, "seed {seed}");
+        assert_eq!(edited.script(), script);
     }
 }

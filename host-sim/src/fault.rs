@@ -166,14 +166,16 @@ impl Faults {
 }
 
 /// One thing that will go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    at: Nanos,
-    /// How long it lasts, or how long somebody is stopped; zero for what happens at a moment.
-    lasts: Nanos,
-    class: Class,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// When, in nanoseconds of virtual time.
+    pub at: u64,
+    /// How long it lasts, or how long somebody is stopped, in nanoseconds; zero for what happens at a moment.
+    pub lasts: u64,
+    /// What.
+    pub class: Class,
     /// Which of those that can be hit; the meaning is the class's.
-    target: u32,
+    pub target: u32,
 }
 
 impl fmt::Display for Fault {
@@ -199,15 +201,20 @@ pub(crate) struct Plan {
     pub(crate) struck: [u32; Class::ALL.len()],
     /// The swarm's decision; taken once a run.
     enabled: Option<Faults>,
+    /// How many of the faults that are given, and not drawn, were planned.
+    given: usize,
 }
 
 impl Plan {
     pub(crate) fn leave_out(&mut self, class: Class) {
         self.left_out = Faults(self.left_out.0 | class.bit());
     }
-}
 
-impl Plan {
+    /// All that was planned, healed or not.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
     /// The faults that had begun by `now`, the first first, in one line.
     pub(crate) fn until(&self, now: Nanos) -> String {
         let mut begun: Vec<_> = self.faults.iter().filter(|fault| fault.at <= now).collect();
@@ -254,6 +261,9 @@ const SLOW_MAX: Nanos = 2000 * MILLISECOND;
 impl Kernel {
     /// Plans what goes wrong in the next `duration`.
     pub(crate) fn plan_faults(&mut self, duration: Nanos) {
+        if self.choices.faults().is_some() {
+            return self.plan_given(duration);
+        }
         let allowed = self.faults;
         let enabled = *self.plan.enabled.get_or_insert_with(|| {
             let mut on = |class: &Class| {
@@ -275,14 +285,36 @@ impl Kernel {
                 let target = pick(1 << 16);
                 let lasts = if class.lasts() || class.takes_out() { lasts } else { 0 };
                 let lasts = if class == Class::HostSlow { lasts.clamp(SLOW_MIN, SLOW_MAX) } else { lasts };
-                let index = self.plan.faults.len();
-                let at = self.now + at;
-                self.plan.faults.push(Fault { at, lasts, class, target });
-                self.plan_at(at, Happening::Fault { index, begins: true });
-                if class.lasts() {
-                    self.plan_at(at + lasts, Happening::Fault { index, begins: false });
-                }
+                self.plan_fault(Fault { at: self.now + at, lasts, class, target });
             }
+        }
+    }
+
+    /// Plans those of the given faults whose time is in the next `duration`, or has passed.
+    fn plan_given(&mut self, duration: Nanos) {
+        // Healed: what was to come does not.
+        if self.plan.enabled == Some(Faults::none()) {
+            return;
+        }
+        let end = self.now.saturating_add(duration);
+        // They come in the order of the calls that planned them first; within a call their order decides
+        // which of two at one moment is the first.
+        let given = self.choices.faults().unwrap_or_default();
+        let due = given[self.plan.given..].iter().take_while(|fault| fault.at < end);
+        let due: Vec<_> = due.copied().collect();
+        self.plan.given += due.len();
+        for fault in due {
+            self.plan_fault(Fault { at: fault.at.max(self.now), ..fault });
+        }
+    }
+
+    fn plan_fault(&mut self, fault: Fault) {
+        let Fault { at, lasts, class, .. } = fault;
+        let index = self.plan.faults.len();
+        self.plan.faults.push(fault);
+        self.plan_at(at, Happening::Fault { index, begins: true });
+        if class.lasts() {
+            self.plan_at(at.saturating_add(lasts), Happening::Fault { index, begins: false });
         }
     }
 }

@@ -206,6 +206,7 @@ impl Kernel {
         let Reverse(next) = self.heap.pop()?;
         debug_assert!(next.at >= self.now, "time went back");
         self.now = next.at;
+        self.choices.now = next.at;
         Some(next.what)
     }
 

@@ -48,9 +48,9 @@ mod sys;
 mod trace;
 
 pub use check::Violation;
-pub use choice::{Choice, Choices, Stream};
+pub use choice::{Choice, Choices, Exhaustive, Script, ScriptError, Stream};
 pub use client::{Client, ClientError, Clients};
-pub use fault::{Class, Faults};
+pub use fault::{Class, Fault, Faults};
 pub use host_core::sys::ExitStatus;
 pub use sim::{Pool, Sim, WorkerState, WorkerView, violation_of};
 pub use story::Story;

@@ -11,7 +11,7 @@ mod supervisor;
 pub use machine::{WorkerState, WorkerView};
 
 use crate::check::Violation;
-use crate::choice::{Choice, Choices, Stream};
+use crate::choice::{Choice, Choices, Script, Stream};
 use crate::client::{Client, ClientError, Clients, Endings};
 use crate::coroutine::{Body, Gate, Stacks};
 use crate::fault::{Class, Faults};
@@ -67,8 +67,14 @@ pub struct Sim {
     /// The host may end: somebody told it to, or the test is about how it ends.
     may_end: bool,
     clients_left: Rc<RefCell<usize>>,
+    /// How many clients each call asked for.
+    client_calls: Vec<u32>,
     /// Events until the present virtual second began, and that second.
     pace: (u64, Nanos),
+    /// After so many events nobody is interested any more.
+    events_max: u64,
+    /// A broken rule is not printed.
+    quiet: bool,
 }
 
 /// More events than this in one virtual second are a run that never ends. A call costs 0.7 µs and leaves a
@@ -104,7 +110,10 @@ impl Sim {
             host_result: HostResult::default(),
             may_end: false,
             clients_left: Rc::default(),
+            client_calls: Vec::new(),
             pace: (0, 0),
+            events_max: u64::MAX,
+            quiet: false,
         }
     }
 
@@ -205,7 +214,11 @@ impl Sim {
     ) -> Clients {
         let body = Rc::new(body);
         let endings: Endings = Rc::new(RefCell::new(vec![None; count]));
+        let call = self.client_calls.len() as u32;
+        self.client_calls.push(count as u32);
         for number in 0..count {
+            // Whoever does not come keeps its seat, so that everybody else is who they were.
+            let absent = self.kernel.borrow().choices.is_absent(call, number as u32);
             let (body, endings) = (Rc::clone(&body), Rc::clone(&endings));
             let (kernel, left) = (Rc::clone(&self.kernel), Rc::clone(&self.clients_left));
             let listener = listener.to_owned();
@@ -214,7 +227,7 @@ impl Sim {
             let delay = MILLISECOND + self.choose(next, 1000) * MILLISECOND;
             self.spawn(&format!("client {number}"), delay, move |sys| {
                 let mut client = Client { kernel, sys, index: next, listener, stream: None, number };
-                let ended = body(&mut client);
+                let ended = if absent { Ok(()) } else { body(&mut client) };
                 if let (Err(error), Some(book)) = (&ended, client.kernel.borrow_mut().trace.book_mut()) {
                     book.endings.insert(next, error.to_string());
                 }
@@ -424,6 +437,8 @@ impl Sim {
         drop(kernel);
         if second != self.pace.1 {
             self.pace = (count, second);
+        } else if count > self.events_max {
+            self.fail(Violation::new("test", format!("given up after {} events", self.events_max)));
         } else if count - self.pace.0 > EVENTS_A_SECOND_MAX {
             let detail = format!("more than {EVENTS_A_SECOND_MAX} events in one virtual second");
             self.fail(Violation::new("S34", detail));
@@ -431,8 +446,10 @@ impl Sim {
     }
 
     fn fail(&mut self, violation: Violation) -> ! {
-        // The standard hook could not print it.
-        eprintln!("{violation}");
+        if !self.quiet {
+            // The standard hook could not print it.
+            eprintln!("{violation}");
+        }
         std::panic::resume_unwind(Box::new(violation))
     }
 
@@ -495,6 +512,29 @@ impl Sim {
     /// Every decision so far.
     pub fn choices(&self) -> Vec<Choice> {
         self.kernel.borrow().choices.log().to_vec()
+    }
+
+    /// The run so far, to be edited and run again.
+    pub fn script(&self) -> Script {
+        let kernel = self.kernel.borrow();
+        Script::of(&kernel.choices, kernel.plan.faults())
+    }
+
+    /// How many clients each call of [`clients`](Self::clients) asked for, so far.
+    pub fn client_calls(&self) -> &[u32] {
+        &self.client_calls
+    }
+
+    /// When this run left the one that it branched from, if it did.
+    pub fn branched_at(&self) -> Option<Instant> {
+        self.kernel.borrow().choices.branched_at()
+    }
+
+    /// One of many attempts: it ends after `events`, as a failed test, and says nothing when a rule is
+    /// broken.
+    pub fn give_up_after(&mut self, events: u64) {
+        self.events_max = events;
+        self.quiet = true;
     }
 
     /// The seed.

@@ -1,7 +1,7 @@
 //! A simulated process that computes for ever never gives way, and no virtual clock can stop it. A real
 //! one does, and says which seed and which process it was.
 
-use crate::check::Site;
+use crate::check::{Engine, Site};
 use host_sim::Pool;
 use std::io::Write as _;
 use std::process::abort;
@@ -16,9 +16,10 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    pub(super) fn start(site: Site, run_max: Duration, pool: &Pool) -> Self {
+    pub(super) fn start(site: Site, engine: &Engine, run_max: Duration, pool: &Pool) -> Self {
         let seed = Arc::new(AtomicU64::new(0));
         let (runs, begun) = mpsc::channel();
+        let engine = engine.clone();
         let (watched, running) = (Arc::clone(&seed), pool.running());
         #[expect(
             clippy::disallowed_methods,
@@ -40,7 +41,7 @@ impl Watchdog {
                             "seed {seed} has run for {run_max:?}. Process number {process} was the last to go on (the \
                              host is number 0): does it compute for ever? Long work is declared with \
                              `work(duration)`.\n  replay: {}",
-                            site.replay_line(seed, false)
+                            site.replay_line(&engine, seed, false)
                         );
                         abort();
                     }

@@ -80,6 +80,7 @@ mod tests {
             function: "whole::web::a reply/is_ok::{{closure}}::Here",
             integration: true,
             binary: None,
+            scenario: "",
         };
         assert_eq!(stem(site, 7), "my-app.whole.web.a.reply.is_ok.seed-7");
     }

@@ -1,7 +1,7 @@
-//! Bugs on purpose: a service that loses the rest of a reply on a short write, and one that never comes
-//! back.
+//! Bugs on purpose: a service that loses the rest of a reply on a short write, one that never comes back, a
+//! client that never ends, and a service that looks at a real clock.
 //!
-//! Not among the tests that run by default. `finding` runs it and expects it to fail.
+//! Not among the tests that run by default. `finding` and `sweeping` run it and expect it to fail.
 
 mod stories;
 
@@ -84,5 +84,54 @@ fn computes_for_ever() {
     check!(|sim| {
         sim.host(|| App::new("endless").service(Endless));
         sim.run_for(Duration::from_secs(1));
+    });
+}
+
+struct Idle;
+
+impl Service for Idle {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        cx.listener("idle")?;
+        Ok(Connected::Yes)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        Ok(())
+    }
+}
+
+#[test]
+fn waits_for_ever() {
+    check!(|sim| {
+        sim.host(|| App::new("idle").listen("idle", "127.0.0.1:7000").service(Idle));
+        sim.clients("idle", 2, |c| {
+            loop {
+                c.pause(Duration::from_secs(1));
+            }
+        });
+        sim.run_for(Duration::from_secs(1));
+        sim.heal_and_settle();
+    });
+}
+
+struct Peeks;
+
+impl Service for Peeks {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        let peeked = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        cx.work(Duration::from_nanos(1 + peeked.tv_nsec as u64 % 1_000_000));
+        Ok(Connected::NotYet)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        Ok(())
+    }
+}
+
+#[test]
+fn peeks_at_a_real_clock() {
+    check!(|sim| {
+        sim.host(|| App::new("peeks").service(Peeks));
+        sim.run_for(Duration::from_secs(10));
     });
 }

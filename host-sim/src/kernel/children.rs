@@ -100,7 +100,7 @@ impl Kernel {
             self.laid.never_ready -= 1;
             return self.hang(index, "hanging before its body");
         }
-        let delay = if self.laid.jitter {
+        let delay = if self.schedules() {
             // It may be the first of the two to go on.
             START_DELAY / 4 * Nanos::from(1 + self.choices.choose(Stream::Schedule, index, 64))
         } else {

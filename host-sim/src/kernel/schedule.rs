@@ -18,11 +18,16 @@ impl Kernel {
     /// What a system call of `me` costs that is usually over after `usual`, and with it how processes
     /// interleave.
     pub(crate) fn cost(&mut self, me: Index, usual: Nanos) -> Nanos {
-        if self.laid.jitter {
+        if self.schedules() {
             usual * (1 + Nanos::from(self.choices.choose(Stream::Schedule, me, 16)))
         } else {
             usual
         }
+    }
+
+    /// Whether the order of steps is decided, rather than what their usual costs make of it.
+    pub(crate) fn schedules(&self) -> bool {
+        self.laid.jitter || self.choices.schedules()
     }
 
     pub(crate) fn call_cost(&mut self, me: Index) -> Nanos {
@@ -37,6 +42,7 @@ impl Kernel {
         let goes_on = until <= self.limit && self.violation.is_none();
         if alone && goes_on && !self.process(me).is_halted() {
             self.now = until;
+            self.choices.now = until;
             return true;
         }
         let turn = self.process(me).next_turn(Run::Runnable);
@@ -58,7 +64,7 @@ impl Kernel {
 
     /// Wakes one of several that were waiting for the same thing: any of them may be the first to run.
     pub(crate) fn wake_in_a_herd(&mut self, index: Index) {
-        let later = if self.laid.jitter {
+        let later = if self.schedules() {
             MICROSECOND * Nanos::from(self.choices.choose(Stream::Wake, index, 16))
         } else {
             0

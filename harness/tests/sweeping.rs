@@ -1,0 +1,57 @@
+//! What `sweep` promises: what it finds is told and replayed by a line, and its status says what kind it is.
+
+use std::process::Command;
+
+/// Sweeps the planted bug `name`; what it said, and its status.
+fn sweep(arguments: &str, name: &str) -> (String, Option<i32>) {
+    let line = format!("-p harness --test planted --profile test --seeds 20 --jobs 2 {arguments} {name}");
+    let output = Command::new(env!("CARGO_BIN_EXE_sweep"))
+        .args(line.split_whitespace())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .env("HOST_SHRINK_SECONDS", "2")
+        .env("HOST_RUN_SECONDS", "1")
+        .env_remove("HOST_ENGINE")
+        .output()
+        .expect("the program was built");
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (said, output.status.code())
+}
+
+#[test]
+fn each_kind_of_failure_has_its_status_and_is_told() {
+    let rows = [
+        ("", "replies_are_whole", 10, "1 × safety"),
+        ("", "waits_for_ever", 11, "1 × liveness"),
+        ("", "computes_for_ever", 12, "1 × crash"),
+        ("--twin", "peeks_at_a_real_clock", 13, "1 × nondeterminism"),
+        ("", "peeks_at_a_real_clock", 0, "found: nothing"),
+        ("", "s_for_ever", 12, "1 × crash, 1 × liveness"),
+        ("", "no_such_test", 1, "there are no such tests"),
+        ("--sedes 5", "", 2, "`--sedes` is no option"),
+    ];
+    for (arguments, name, status, told) in rows {
+        let (said, ended) = sweep(arguments, name);
+        assert_eq!(ended, Some(status), "{arguments} {name}:\n{said}");
+        assert!(said.contains(told), "{arguments} {name}:\n{said}");
+    }
+}
+
+#[test]
+fn a_finding_is_told_with_the_lines_that_replay_it_and_the_seeds_are_counted() {
+    let (said, _) = sweep("", "replies_are_whole");
+    for expected in [
+        "== replies_are_whole: seed 0 of replies_are_whole breaks test (safety)",
+        "  replay: HOST_SEED=0 cargo test -p harness --test planted replies_are_whole",
+        "  the small one alone: HOST_CHOICES=",
+        "1 seeds of 1 tests in ",
+    ] {
+        assert!(said.contains(expected), "`{expected}` is not in:\n{said}");
+    }
+    let (said, status) = sweep("--from 0x10 --seeds 300", "peeks");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("300 seeds of 1 tests in "), "{said}");
+    let (said, status) = sweep("--seeds 1000000 --minutes 0.02", "peeks");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("the time was over before all were run"), "{said}");
+}
