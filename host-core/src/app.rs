@@ -392,8 +392,8 @@ impl App {
         self
     }
 
-    /// How long a drain waits for services that have not finished. Default 30 s; in a worker the drain timeout
-    /// of its fleet.
+    /// How long a drain waits for services that have not finished. Default 30 s; in a worker nine tenths of the
+    /// drain timeout of its fleet, which is when its host would kill it.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.drain_timeout = Some(timeout);

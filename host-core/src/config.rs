@@ -32,7 +32,7 @@ pub struct HostConfig {
     /// second late is better than a loop that spins.
     pub accept_pause: Duration,
     /// How long a drain waits for services that have not finished; then the host stops all the same. `None` is
-    /// 30 s, and in a worker the drain timeout of its fleet.
+    /// 30 s, and in a worker nine tenths of the drain timeout of its fleet.
     pub drain_timeout: Option<Duration>,
     /// The fleets, in the order in which they start.
     pub fleets: Vec<FleetConfig>,

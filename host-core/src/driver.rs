@@ -171,8 +171,8 @@ impl Driver {
         inherited: &[NamedListener],
     ) -> Result<Self, RunError> {
         let mut config = app.config.clone();
-        // Its host gives it no longer than that.
-        config.drain_timeout.get_or_insert(link.config.drain_timeout);
+        // Its host gives it no longer than its fleet's, and kills it then: it stops its services before.
+        config.drain_timeout.get_or_insert(link.config.drain_timeout / 10 * 9);
         let mut mistakes = app.mistakes();
         let bound = listeners::bind(&app, &*sys, &mut mistakes);
         if !mistakes.is_empty() {
@@ -264,6 +264,7 @@ impl Driver {
             let deadline = self.shared.host.next_deadline().map(|deadline| deadline.at);
             if let Some(work) = &self.shared.work {
                 work.tell_ready();
+                work.tell_what_is_owed();
             }
             self.write_recording(false);
             self.shared.sys.beat(self.shared.now, Site::Waiting);

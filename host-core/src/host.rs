@@ -133,7 +133,9 @@ impl Host {
                 if !config.fleets.is_empty() {
                     self.ticked_at = now;
                 }
-                fleets.tick(&mut setting);
+                let due =
+                    turns.waited_until().into_iter().chain(fleets.next_deadline().map(|next| next.at)).min();
+                fleets.tick(&mut setting, due);
                 if !turns.is_ended() {
                     turns.tick(config, now, setting.orders);
                 }

@@ -71,6 +71,10 @@ pub(crate) struct Link {
     /// Those that it minds, in a fleet whose listeners are spread.
     lanes: Cell<Lanes>,
     leaving_told: Cell<bool>,
+    /// A connection was left waiting, and the channel was full.
+    left_waiting: Cell<bool>,
+    /// The channel was full when something was to be told.
+    owes: Cell<bool>,
 }
 
 /// What there was to hear.
@@ -324,6 +328,8 @@ impl Link {
             host_gone: Cell::new(false),
             lanes: Cell::new(lanes),
             leaving_told: Cell::new(false),
+            left_waiting: Cell::new(false),
+            owes: Cell::new(false),
         }))
     }
 
@@ -337,6 +343,7 @@ impl Link {
         if !self.ready_told.get() {
             self.tell_ready();
         }
+        self.tell_what_is_owed();
         self.sys.pulse(Pace::Busy);
         self.end_extension();
         let wanted = self.is_wanted();
@@ -362,14 +369,26 @@ impl Link {
 
     /// Tells the host that a connection waits which this worker was woken for and does not take.
     pub(crate) fn leave_waiting(&self) {
-        self.tell(FromWorker::LeftWaiting);
+        self.left_waiting.set(!self.tell(FromWorker::LeftWaiting));
+        self.owes.set(self.owes.get() | self.left_waiting.get());
+    }
+
+    /// A host that was stopped reads nothing, and its channel may have been full: what it was not told then.
+    pub(crate) fn tell_what_is_owed(&self) {
+        if !self.owes.replace(false) {
+            return;
+        }
+        if self.left_waiting.get() {
+            self.leave_waiting();
+        }
+        self.publish();
     }
 
     /// Tells the host, once, that others are to mind this worker's lanes: it takes no more connections, and
     /// whoever has asked it to quit need not have been the host.
     pub(crate) fn tell_leaving(&self) {
-        if self.config.spread && !self.leaving_told.replace(true) {
-            self.tell(FromWorker::Leaves);
+        if self.config.spread && !self.leaving_told.get() {
+            self.leaving_told.set(self.tell(FromWorker::Leaves));
         }
     }
 
@@ -378,12 +397,14 @@ impl Link {
         self.lanes.get()
     }
 
-    /// A message to the host. It holds some hundred, and a worker sends a handful; a host that is gone reads none.
-    fn tell(&self, message: FromWorker) {
+    /// A message to the host; whether there is nothing left to do about it. The channel holds some hundred, which
+    /// is few for a host that is stopped; one that is gone reads none.
+    fn tell(&self, message: FromWorker) -> bool {
         loop {
             match self.sys.write(self.channel, &message.encode()) {
                 Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => return,
+                Err(Errno::AGAIN) => return false,
+                Ok(_) | Err(_) => return true,
             }
         }
     }
@@ -510,8 +531,9 @@ impl Link {
     fn publish(&self) {
         let served = if self.done.get() > 0 { self.done.get() } else { self.accepted.get() };
         self.sys.slot_count(served);
-        if self.requests_max.is_some_and(|most| served >= most) && !self.enough_told.replace(true) {
-            self.tell(FromWorker::ServedEnough);
+        if self.requests_max.is_some_and(|most| served >= most) && !self.enough_told.get() {
+            self.enough_told.set(self.tell(FromWorker::ServedEnough));
+            self.owes.set(self.owes.get() | !self.enough_told.get());
         }
     }
 }

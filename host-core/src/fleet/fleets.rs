@@ -105,11 +105,12 @@ impl Fleets {
     }
 
     /// All that was known at this moment has been told: the timers whose moment has come.
-    pub(crate) fn tick(&mut self, setting: &mut Setting<'_>) {
+    /// `due` is the deadline that the host had, its services' included.
+    pub(crate) fn tick(&mut self, setting: &mut Setting<'_>, due: Option<Instant>) {
         // Between a deadline and its tick the host has not run, for whatever reason.
-        if let Some(overdue) = self.timers.next().filter(|deadline| deadline.at < setting.now) {
+        if let Some(due) = due.filter(|due| *due < setting.now) {
             for crew in &mut self.crews {
-                crew.paused(overdue.at, setting.now);
+                crew.paused(due, setting.now);
             }
         }
         while let Some(timer) = self.timers.pop_due(setting.now) {

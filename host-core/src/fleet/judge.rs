@@ -45,12 +45,14 @@ pub(crate) fn judge(now: Instant, vitals: &Vitals, config: &FleetConfig, pauses:
     };
     let missed = pauses.missed_since(since);
     let age = now.since(since).saturating_sub(missed);
-    let extended = vitals.extended_until.filter(|until| *until >= now);
+    // What the host has missed is left out of this, too: its worker was stopped or frozen with it.
+    let extended_until = vitals.extended_until.map(|until| until + missed);
+    let extended = extended_until.filter(|until| *until >= now);
     if age > config.heartbeat_timeout && extended.is_none() {
         return Verdict::Late { age };
     }
     let by_beat = since + config.heartbeat_timeout + missed + BEYOND;
-    let late_at = vitals.extended_until.map_or(by_beat, |until| by_beat.max(until + BEYOND));
+    let late_at = extended_until.map_or(by_beat, |until| by_beat.max(until + BEYOND));
     Verdict::Alive { late_at: Some(late_at), silent_for: age }
 }
 

@@ -28,8 +28,9 @@ impl Pauses {
         if from >= to {
             return;
         }
-        // Two reports of one pause – an overdue deadline and the CONT that ended it – are one.
-        while let Some((before, end)) = self.spans.back().copied().filter(|(_, end)| *end >= from) {
+        // Two reports of one pause – an overdue deadline and the CONT that ended it – are one. Those that only
+        // touch are two: so their number bounds what CONT after CONT can put off.
+        while let Some((before, end)) = self.spans.back().copied().filter(|(_, end)| *end > from) {
             from = from.min(before);
             to = to.max(end);
             self.spans.pop_back();
@@ -89,6 +90,15 @@ mod tests {
             spans.iter().for_each(|(from, to)| pauses.note(at(*from), at(*to)));
             assert_eq!(pauses.missed_since(at(0)), Duration::from_nanos(missed), "{name}");
         }
+    }
+
+    #[test]
+    fn pauses_without_a_moment_between_them_are_bounded_all_the_same() {
+        let mut pauses = Pauses::default();
+        for start in 0..100 {
+            pauses.note(at(start * 10), at(start * 10 + 10));
+        }
+        assert_eq!(pauses.missed_since(at(0)), Duration::from_nanos(160));
     }
 
     #[test]

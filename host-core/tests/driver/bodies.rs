@@ -340,6 +340,27 @@ fn a_connection_that_a_worker_was_woken_for_and_does_not_take_is_left_to_its_sib
 }
 
 #[test]
+fn what_a_host_cannot_be_told_since_its_channel_is_full_is_told_as_soon_as_it_can_be() {
+    let record = work(
+        |fleet| fleet.requests_max(1).requests_jitter_percent(0),
+        |sys| {
+            sys.answer("write", [Ok(1), Err(Errno::AGAIN), Err(Errno::AGAIN)]);
+            sys.answer("accept", [Ok(0)]);
+        },
+        |worker| {
+            assert!(worker.accept("web")?.is_some());
+            assert!(worker.wanted());
+            assert!(worker.wanted() && worker.wanted());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["say"]),
+        ["say h5 [1] Ok(1)", "say h5 [2] Err(EAGAIN)", "say h5 [2] Err(EAGAIN)", "say h5 [2] Ok(1)"]
+    );
+}
+
+#[test]
 fn a_worker_that_turns_to_another_listener_leaves_what_it_was_woken_for() {
     let record = work(
         plain,
@@ -819,7 +840,7 @@ fn a_callback_in_a_worker_may_ask_for_time_until_it_has_come_back() {
 
 #[test]
 fn a_drain_in_a_worker_has_the_time_that_its_fleet_gives_unless_it_says_otherwise() {
-    for (own, words) in [(None, "wait 700"), (Some(300 * MS), "wait 300")] {
+    for (own, words) in [(None, "wait 630"), (Some(300 * MS), "wait 300")] {
         let sys = Fake::new();
         let child = sys.bears(QUIT);
         child.report([Report::Quit(QUIT), Report::Nothing]);

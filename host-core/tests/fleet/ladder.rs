@@ -118,7 +118,7 @@ fn a_drain_that_would_have_ended_sooner_still_does_when_the_worker_is_terminated
     let mut rig = Rig::up(workers(1));
     rig.play([
         (signal(Signal::Quit), "draining QUIT, signal a0.1 QUIT"),
-        (after(480 * MS), "read a"),
+        (Row::Through(480 * MS), ""),
         (signal(Signal::Term), "signal a0.1 TERM"),
         (next(), "grace a0.1 in 20"),
         (at_deadline(), "signal a0.1 KILL"),

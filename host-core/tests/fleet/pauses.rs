@@ -129,3 +129,61 @@ fn a_second_stop_without_news_of_a_continue_is_judged_by_its_own_moment() {
         (look(), "read a, late a0.1 100+, signal a0.1 KILL"),
     ]);
 }
+
+#[test]
+fn s4_a_pause_that_only_a_deadline_of_the_services_shows_is_one() {
+    let mut config = workers(1);
+    config.poll_period = Some(70 * MS);
+    let mut rig = Rig::up(config);
+    rig.play([
+        (after(20 * MS), ""),
+        (busy("a0.1"), ""),
+        // The turn was to end at 70 ms.
+        (late(99 * MS), ""),
+        (tick(), "read a"),
+        (beats("a"), ""),
+        (next(), "look a in 50+"),
+    ]);
+}
+
+#[test]
+fn l2_l4_cont_after_cont_puts_off_no_kill_for_ever() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([(busy("a0.1"), ""), (resize("a", 1), "wanted a 1, signal a0.1 QUIT")]);
+    rig.play([(busy("a1.1"), "")]);
+    let begin = rig.now;
+    // Somebody continues a host that was never stopped, each 90 ms, all the time.
+    while rig.checker.living().any(|worker| !rig.checker.is_killed(worker)) {
+        assert!(rig.now.since(begin) < 3_000 * MS, "a worker that hangs, or drains, is killed nevermore");
+        rig.tell(all([late(90 * MS), signal(Signal::Cont), tick(), beats("a")]));
+    }
+}
+
+#[test]
+fn s4_an_extension_is_longer_by_what_the_host_has_missed_of_it() {
+    let mut rig = Rig::up(workers(1));
+    rig.play([
+        (extends("a0.1", 1_000 * MS), "read a"),
+        (busy("a0.1"), ""),
+        (beats("a"), "extended a0.1 to 1000"),
+        (Row::Through(300 * MS), ""),
+        // The whole group is stopped, and continued.
+        (late(5_000 * MS), ""),
+        (all([signal(Signal::Cont), tick(), beats("a")]), "read a"),
+        (Row::Through(650 * MS), ""),
+        (Row::Through(60 * MS), "late a0.1 1000+, signal a0.1 KILL"),
+    ]);
+}
+
+#[test]
+fn s4_a_stop_that_is_made_harder_in_the_wake_of_a_pause_leaves_what_is_left_of_the_drain() {
+    let mut rig = Rig::up(workers(1));
+    rig.play([
+        (signal(Signal::Quit), "draining QUIT, signal a0.1 QUIT"),
+        (Row::Through(20 * MS), ""),
+        (late(5_000 * MS), ""),
+        (all([signal(Signal::Cont), signal(Signal::Term)]), "signal a0.1 TERM"),
+        (all([tick(), beats("a")]), "read a"),
+        (next(), "grace a0.1 in 50"),
+    ]);
+}

@@ -30,7 +30,7 @@ impl Crew {
         }
         let kill_at = means.now + means.config.term_timeout;
         // A drain that would have ended sooner still does.
-        let kill_at = means.timers.at(Timer::Grace(worker)).map_or(kill_at, |before| before.min(kill_at));
+        let kill_at = self.grace_of(worker).map_or(kill_at, |before| before.min(kill_at));
         if self.climb(means, worker, intent, Step::Term, Some(kill_at)) {
             self.send(means, worker, Signal::Term);
             self.tell(means, FleetNotice::Asked { worker, intent, signal: Signal::Term });
@@ -39,9 +39,15 @@ impl Crew {
         }
     }
 
+    /// When the grace of one that was asked to end is over, what the host has missed of it left out.
+    fn grace_of(&self, worker: WorkerId) -> Option<Instant> {
+        let leaving = self.worker(worker)?.leaving?;
+        Some(leaving.grace? + self.pauses.missed_since(leaving.since))
+    }
+
     /// One that leaves evidence keeps nobody waiting for longer than those who are asked now.
     fn hasten(&mut self, means: &mut Means<'_>, worker: WorkerId, kill_at: Instant) {
-        if means.timers.at(Timer::Grace(worker)).is_some_and(|before| before > kill_at) {
+        if self.grace_of(worker).is_some_and(|before| before > kill_at) {
             let since = means.now;
             if let Some(Leaving { grace, since: asked, .. }) =
                 self.worker_mut(worker).and_then(|known| known.leaving.as_mut())
