@@ -163,6 +163,15 @@ pub(crate) fn set_of(signals: &[Signal]) -> u64 {
 }
 
 impl Kernel {
+    /// What stops by default takes a pending CONT away (signal(7)).
+    fn lose_continuation(&mut self, index: Index) {
+        let signals = &mut self.process(index).signals;
+        if signals.pending & bit(Signal::Cont) != 0 {
+            signals.pending &= !bit(Signal::Cont);
+            self.check_continuation_lost(index);
+        }
+    }
+
     /// Sends a signal. To one that has ended it succeeds and does nothing (K8, K9).
     pub(crate) fn signal(&mut self, index: Index, signal: Signal) {
         if !self.process(index).is_living() {
@@ -172,7 +181,7 @@ impl Kernel {
         match signal {
             Signal::Kill => return self.end(index, ended_by(Signal::Kill)),
             Signal::Stop => {
-                self.process(index).signals.pending &= !bit(Signal::Cont);
+                self.lose_continuation(index);
                 return self.stop(index);
             }
             // It continues the process at once, whatever is set for it.
@@ -183,7 +192,7 @@ impl Kernel {
                 }
                 self.cont(index);
             }
-            Signal::Ttin | Signal::Ttou => self.process(index).signals.pending &= !bit(Signal::Cont),
+            Signal::Ttin | Signal::Ttou => self.lose_continuation(index),
             Signal::Hup
             | Signal::Int
             | Signal::Quit

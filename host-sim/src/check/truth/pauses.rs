@@ -147,6 +147,20 @@ impl Kernel {
         }
     }
 
+    /// A signal that stops by default takes a pending CONT away (signal(7)), also where it stops nobody: then nobody
+    /// is told that the pause is over.
+    pub(crate) fn check_continuation_lost(&mut self, index: Index) {
+        if Some(index) == self.host {
+            let ticked = self.truths.pauses.ticked;
+            for span in self.truths.pauses.spans.iter_mut().rev() {
+                if span.until.is_some_and(|until| until < ticked) {
+                    break;
+                }
+                span.known = Known::No;
+            }
+        }
+    }
+
     /// Whether the host can do anything about its workers now.
     pub(super) fn host_takes_part(&self, host: Index) -> bool {
         let process = &self.processes[host as usize];
