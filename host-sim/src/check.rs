@@ -183,3 +183,19 @@ impl Checks {
         self.facts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn the_documents_list_each_rule_with_its_sentence() {
+        let document = include_str!("../../TESTING.md");
+        for (id, sentence) in RULES {
+            assert!(
+                document.contains(&format!("| {id} | {sentence} |")),
+                "TESTING.md lacks {id}: {sentence}"
+            );
+        }
+    }
+}
