@@ -12,10 +12,13 @@ use std::time::Duration;
 pub(crate) struct KickCheck {
     entered: Option<Nanos>,
     waiting: bool,
+    /// Its wait is over, and it has done nothing since: its heartbeat still says that it waits.
+    has_just_woken: bool,
 }
 
 impl KickCheck {
     pub(crate) fn on_fact(&mut self, now: Nanos, fact: &Fact<'_>) {
+        self.has_just_woken = false;
         // A look is a sign of life like a callback, and so is a service about to be dropped.
         if let Fact::Action(
             Action::Call { .. } | Action::Receive { .. } | Action::Look | Action::CloseService { .. },
@@ -27,6 +30,7 @@ impl KickCheck {
 
     pub(crate) fn on_waiting(&mut self, now: Nanos, waiting: bool) {
         self.waiting = waiting;
+        self.has_just_woken = !waiting;
         if !waiting {
             self.entered = Some(now);
         }
@@ -41,7 +45,8 @@ impl KickCheck {
         let wrong = if hung {
             self.waiting || age + SLACK < threshold
         } else {
-            !self.waiting && age > threshold + SLACK
+            // Stopped in the moment in which it woke, it counts as waiting.
+            !self.waiting && !self.has_just_woken && age > threshold + SLACK
         };
         wrong.then(|| {
             let verdict = if hung { "hung" } else { "alive" };
@@ -80,5 +85,16 @@ mod tests {
             let found = check.on_kick((7 + age) * MS, hung, threshold);
             assert_eq!(found.map(|violation| violation.id), wrong.then_some("S6"), "{name}");
         }
+    }
+
+    #[test]
+    fn one_that_was_stopped_in_the_moment_in_which_it_woke_may_count_as_waiting() {
+        let threshold = Duration::from_millis(50);
+        let mut check = KickCheck::default();
+        check.on_waiting(0, true);
+        check.on_waiting(0, false);
+        assert_eq!(check.on_kick(100_000_000, false, threshold), None);
+        check.on_fact(0, &Fact::Action(&Action::Look));
+        assert!(check.on_kick(100_000_000, false, threshold).is_some());
     }
 }
