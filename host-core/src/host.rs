@@ -27,6 +27,10 @@ pub struct Host {
     ticked: bool,
     /// The moment of the last tick, where there are fleets: until then the host has run.
     ticked_at: Instant,
+    /// Facts of one report of the poller come in, up to its tick.
+    is_hearing: bool,
+    /// The deadline of the wait that has ended with that report: its facts may take it back.
+    due: Option<Instant>,
     random: Random,
     turns: Turns,
     fleets: Fleets,
@@ -59,6 +63,8 @@ impl Host {
             now: Instant::ZERO,
             ticked: false,
             ticked_at: Instant::ZERO,
+            is_hearing: false,
+            due: None,
             random,
             turns: Turns::new(),
             fleets,
@@ -78,6 +84,10 @@ impl Host {
         self.now = now;
         if self.is_ended() {
             return;
+        }
+        if !self.is_hearing && !self.config.fleets.is_empty() && is_reported(&event) {
+            self.is_hearing = true;
+            self.due = self.next_deadline().map(|deadline| deadline.at);
         }
         // Without fleets nothing takes time between two ticks, and a needless one changes nothing at all.
         self.ticked = event == Event::Tick || self.config.fleets.is_empty();
@@ -133,9 +143,8 @@ impl Host {
                 if !config.fleets.is_empty() {
                     self.ticked_at = now;
                 }
-                let due =
-                    turns.waited_until().into_iter().chain(fleets.next_deadline().map(|next| next.at)).min();
-                fleets.tick(&mut setting, due);
+                self.is_hearing = false;
+                fleets.tick(&mut setting, self.due.take());
                 if !turns.is_ended() {
                     turns.tick(config, now, setting.orders);
                 }
@@ -376,6 +385,19 @@ impl Host {
         let mut setting = Setting { config, now: *now, random, orders };
         fleets.tell(&mut setting, fleet, |crew, means| crew.resize(means, change));
     }
+}
+
+/// Whether it is what a wait ends with: a report of the poller, or its tick.
+const fn is_reported(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Ready { .. }
+            | Event::Signalled(_)
+            | Event::WorkerSaid { .. }
+            | Event::WorkerExited { .. }
+            | Event::SystemFailed { .. }
+            | Event::Tick
+    )
 }
 
 /// Whom TTIN and TTOU mean: signals have no room for a name.

@@ -350,7 +350,10 @@ impl Sys for SimSys {
                 if !events.is_empty() || due {
                     let count = events.len() as u64;
                     kernel.record(self.me, Kind::PollWait, deadline.unwrap_or(u64::MAX), count);
-                    kernel.process(self.me).count_poll();
+                    // Told one thing at a time it may take many until it hears of the one.
+                    if !kernel.laid.single_events {
+                        kernel.process(self.me).count_poll();
+                    }
                     kernel.count_look(self.me, due && events.is_empty());
                     return Ok(true);
                 }

@@ -604,16 +604,6 @@ impl Turns {
         self.turns
     }
 
-    /// What the wait that has ended, or has not yet, was to end by at the latest.
-    pub(crate) fn waited_until(&self) -> Option<Instant> {
-        match self.step {
-            Step::Waiting { until } | Step::Hearing { until } => {
-                until.into_iter().chain(self.timers.next().map(|next| next.at)).min()
-            }
-            Step::Fresh | Step::Calling(_) | Step::Looking | Step::Ended => None,
-        }
-    }
-
     /// The next moment at which something is to be done; `None` while waiting only for events.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         let Step::Waiting { until } = self.step else { return None };

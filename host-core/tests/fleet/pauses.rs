@@ -147,6 +147,21 @@ fn s4_a_pause_that_only_a_deadline_of_the_services_shows_is_one() {
 }
 
 #[test]
+fn s4_a_pause_that_only_a_deadline_shows_which_its_wake_has_taken_back_is_one() {
+    let mut rig = Rig::started(workers(1));
+    rig.play([
+        (born("a0.1"), ""),
+        (busy("a0.1"), ""),
+        // It was ready long ago, and is to be ready after 1000 ms at the latest.
+        (late(1_200 * MS), ""),
+        (all([ready("a0.1"), tick()]), ""),
+        // The first look since condemns nobody.
+        (look(), "read a"),
+        (next(), "look a in 10"),
+    ]);
+}
+
+#[test]
 fn l2_l4_cont_after_cont_puts_off_no_kill_for_ever() {
     let mut rig = Rig::up(workers(2));
     rig.play([(busy("a0.1"), ""), (resize("a", 1), "wanted a 1, signal a0.1 QUIT")]);

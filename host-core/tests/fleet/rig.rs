@@ -90,6 +90,8 @@ impl Rig {
     pub(crate) fn up(config: HostConfig) -> Self {
         let mut rig = Self::started(config);
         rig.settle();
+        // All that the poller reports ends with a tick.
+        rig.tell(tick());
         rig
     }
 
