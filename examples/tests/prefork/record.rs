@@ -1,8 +1,8 @@
 //! A server that is recorded: what happened to it on a real kernel is decided again by a fresh host.
 
 use crate::kit::process::Process;
-use crate::kit::{BOUND, Program, assert_contains};
-use crate::server::{Server, get};
+use crate::kit::{BOUND, Program, Stopwatch, assert_contains};
+use crate::server::{MS, Server, get};
 use harness::Replay;
 use harness::replay::replay;
 use host_core::fleet::death::Intent;
@@ -87,6 +87,12 @@ fn the_recording_of_a_host_that_was_killed_is_kept_when_it_is_started_again() {
     let first = server.workers();
     Process::of(first[0]).signal(Signal::KILL);
     server.notices(1, "is ready");
+    // What a host was told in its last milliseconds may be lost with it.
+    let watch = Stopwatch::start();
+    while agreed(&path).summary().deaths.is_empty() {
+        assert!(watch.elapsed() < BOUND, "the death of its worker is never written");
+        assert!(!server.program.ends_within(MS), "the host is alive");
+    }
     server.signal(Signal::KILL);
     assert!(server.program.ends_within(BOUND));
     assert_eq!(agreed(&path).end(), None);
