@@ -22,6 +22,8 @@ pub(in crate::check) struct Known {
     pub(super) stopped: Option<Instant>,
     /// What its slot held when it was last read, and when that was.
     pub(super) read: Option<(Instant, SlotReading)>,
+    /// How many its fleet had when the kill budget first held it back: no more than those are killed before it.
+    pub(in crate::check) held_among: usize,
     /// The signals that were ordered, with the moments.
     pub(in crate::check) signals: Vec<(Instant, Signal)>,
 }
@@ -170,6 +172,12 @@ impl Ledger {
             Action::SignalWorker { worker, signal } => {
                 if let Some(known) = self.workers.get_mut(worker) {
                     known.signals.push((now, *signal));
+                }
+            }
+            Action::TellFleet { fleet, notice: FleetNotice::KillHeld { worker, .. } } => {
+                let among = self.of_fleet(*fleet).count();
+                if let Some(known) = self.workers.get_mut(worker) {
+                    known.held_among = known.held_among.max(among);
                 }
             }
             // A failure ends the host, and so does a fleet that is configured to.

@@ -78,8 +78,11 @@ impl Kernel {
         let (config, known) = (ledger.configs.get(worker.fleet.index())?, ledger.workers.get(&worker)?);
         let Some((from, budget)) = budget(config, known, since) else { return Some(self.now + EPSILON) };
         let held = match config.kill_budget.filter(|_| known.signals.is_empty()) {
-            // One after the other, if everybody is late.
-            Some(budget) => nanos(budget.window) * ledger.of_fleet(worker.fleet).count() as Nanos,
+            // One after the other, if everybody is late; those who came first may be dead by now.
+            Some(budget) => {
+                let others = ledger.of_fleet(worker.fleet).count().max(known.held_among);
+                nanos(budget.window) * others as Nanos
+            }
             None => 0,
         };
         let missed = self.truths.pauses.missed(from, self.now);
