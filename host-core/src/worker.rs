@@ -46,6 +46,8 @@ pub struct Worker {
     listeners: Rc<[NamedListener]>,
     /// Of each of them.
     queues: Vec<Queues>,
+    /// The poller reports that it is asked to quit, and what its host says.
+    hears: bool,
     /// Which listener is watched.
     watched: Option<usize>,
     /// It was reported, and nobody has looked into its queue since.
@@ -120,7 +122,7 @@ const MESSAGES_MAX: u32 = 16;
 impl Worker {
     pub(crate) fn new(link: Rc<Link>, listeners: Rc<[NamedListener]>) -> Self {
         let queues = listeners.iter().map(|listener| Queues::new(Rc::clone(&listener.sockets))).collect();
-        Self { link, listeners, queues, watched: None, woken: false, events: Vec::new() }
+        Self { link, listeners, queues, hears: false, watched: None, woken: false, events: Vec::new() }
     }
 
     /// Whether the host still wants this worker: false once it was asked to quit (QUIT, or a host that died
@@ -136,7 +138,8 @@ impl Worker {
     /// The next connection to the listener `name`, waiting for it. `None` when the worker is not wanted any more.
     ///
     /// A connection that was aborted before it could be accepted is passed over. While descriptors or memory
-    /// are short the worker rests for 100 ms at a time, and the connections stay in the queue for its siblings. Of a
+    /// are short the worker rests for 100 ms at a time, and the connections stay in the queue for its siblings: if
+    /// only this process is at its limit, one that idles is woken for them. Of a
     /// listener that is spread over the fleet ([`Fleet::listen_spread`](crate::Fleet::listen_spread)) a worker takes
     /// those in its own lane, and in lanes that nobody else minds.
     ///
@@ -168,7 +171,12 @@ impl Worker {
                     return Ok(Some(Stream::new(link.socket(handle, Waits::UntilQuit))));
                 }
                 Err(Errno::AGAIN) => self.wait_for(index)?,
-                Err(errno) if errno.is_shortage() => link.rest(ACCEPT_PAUSE)?,
+                Err(errno) if errno.is_shortage() => {
+                    if errno.is_own_shortage() {
+                        self.leave_waiting();
+                    }
+                    self.link.rest(ACCEPT_PAUSE)?;
+                }
                 Err(errno) if errno.is_lost_connection() || errno == Errno::INTR => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -203,15 +211,17 @@ impl Worker {
 
     fn watch(&mut self, listener: usize) -> Result<(), Errno> {
         let sys = &self.link.sys;
-        match self.watched {
-            Some(watched) if watched == listener => {}
-            Some(watched) => self.queues[watched].unwatch(&**sys),
-            None => {
-                sys.poll_add(self.link.quit, QUIT, Interest::READ)?;
-                sys.poll_add(self.link.channel, CHANNEL, Interest::READ)?;
-            }
+        if !self.hears {
+            sys.poll_add(self.link.quit, QUIT, Interest::READ)?;
+            sys.poll_add(self.link.channel, CHANNEL, Interest::READ).inspect_err(|_| {
+                // It was registered a moment ago; a body that tries again registers it anew.
+                let _ = sys.poll_delete(self.link.quit);
+            })?;
+            self.hears = true;
         }
-        self.watched = None;
+        if let Some(watched) = self.watched.take_if(|watched| *watched != listener) {
+            self.queues[watched].unwatch(&**sys);
+        }
         self.queues[listener].watch(&**sys, self.listeners[listener].lanes(&self.link), LISTENER)?;
         self.watched = Some(listener);
         Ok(())

@@ -227,9 +227,8 @@ impl Driver {
 
     /// One that cannot be told – its channel is full, or it is about to be reaped – does not wait in its loop.
     pub(super) fn nudge(&self, worker: WorkerId) {
-        if let Some(child) = self.children.links.get(&worker) {
-            let _ = self.shared.sys.write(child.channel, &FromHost::Look.encode());
-        }
+        let Some(child) = self.children.links.get(&worker) else { return };
+        while self.shared.sys.write(child.channel, &FromHost::Look.encode()) == Err(Errno::INTR) {}
     }
 
     /// One that cannot be told at this moment is told later: its lanes wait.

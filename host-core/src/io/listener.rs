@@ -43,7 +43,7 @@ impl Listener {
             match self.socket.accept() {
                 Ok((handle, _)) => {
                     self.socket.done.read.set(true);
-                    self.socket.done.starved.set(false);
+                    self.socket.done.starved.set(None);
                     self.socket.woken.set(false);
                     let Some(registry) = self.socket.registry.upgrade() else {
                         // The host is gone and this handle outlived it.
@@ -62,7 +62,7 @@ impl Listener {
                     return Ok(None);
                 }
                 Err(errno) if errno.is_shortage() => {
-                    self.socket.done.starved.set(true);
+                    self.socket.done.starved.set(Some(errno));
                     return Ok(None);
                 }
                 // Each takes a connection out of the queue, or is followed by one that does.

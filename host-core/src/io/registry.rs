@@ -23,8 +23,8 @@ pub(crate) struct Done {
     pub(crate) read: Cell<bool>,
     /// Bytes were put in, or there is no room left.
     pub(crate) wrote: Cell<bool>,
-    /// Descriptors or memory ran out at an accept.
-    pub(crate) starved: Cell<bool>,
+    /// What ran out at an accept: descriptors or memory.
+    pub(crate) starved: Cell<Option<Errno>>,
 }
 
 impl Done {
@@ -32,14 +32,14 @@ impl Done {
     pub(crate) fn clear(&self) {
         self.read.set(false);
         self.wrote.set(false);
-        self.starved.set(false);
+        self.starved.set(None);
     }
 
     /// What that means for a socket that was ready for this.
     pub(crate) fn activity(&self, readiness: Readiness) -> Activity {
         let read = readiness.readable && self.read.get();
         let wrote = readiness.writable && self.wrote.get();
-        if self.starved.get() {
+        if self.starved.get().is_some() {
             Activity::Starved
         } else if read || wrote {
             Activity::Progress
@@ -127,7 +127,7 @@ impl Socket {
     /// take it either.
     pub(crate) fn leave_waiting(&self) {
         if self.woken.replace(false)
-            && !self.done.starved.get()
+            && self.done.starved.get().is_none_or(Errno::is_own_shortage)
             && let Some((work, _)) = &self.work
         {
             work.leave_waiting();

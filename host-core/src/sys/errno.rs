@@ -77,6 +77,11 @@ impl Errno {
         matches!(self, Self::MFILE | Self::NFILE | Self::NOBUFS | Self::NOMEM)
     }
 
+    /// Whether what is used up is this process's own (`RLIMIT_NOFILE`): another one may accept what waits.
+    pub const fn is_own_shortage(self) -> bool {
+        matches!(self, Self::MFILE)
+    }
+
     /// Whether accept(2) failed because of the one connection that it took: "treat them like EAGAIN by
     /// retrying" (accept(2), error handling). That connection is gone, the next one may be there.
     pub const fn is_lost_connection(self) -> bool {

@@ -237,6 +237,20 @@ fn a_worker_without_descriptors_rests_and_leaves_the_connections_to_its_siblings
             "accept h2 Ok(0)",
         ]
     );
+    // One that was woken for the connection says once that others may take it, if only it is short.
+    for (errno, left) in [(Errno::MFILE, true), (Errno::NFILE, false)] {
+        let record = work(
+            plain,
+            |sys| {
+                sys.answer("accept", [Err(Errno::AGAIN), Err(errno), Err(errno), Ok(0)]);
+                sys.answer("wait_or_quit", [Err(Errno::TIMEDOUT), Err(Errno::TIMEDOUT)]);
+                sys.report([Report::Ready(vec![LISTENER])]);
+            },
+            |worker| worker.accept("web").map(drop),
+        );
+        let said: &[_] = if left { &["say h5 [1] Ok(1)", "say h5 [4] Ok(1)"] } else { &["say h5 [1] Ok(1)"] };
+        assert_eq!(lines(&record, &["say"]), said, "{errno}");
+    }
     // A quit ends the rest, and a wait that fails is an error.
     let record = work(
         plain,
@@ -247,6 +261,37 @@ fn a_worker_without_descriptors_rests_and_leaves_the_connections_to_its_siblings
         |worker| worker.accept("web").map(drop),
     );
     assert_eq!(lines(&record, &["body"]), ["body: exit status 70"]);
+}
+
+#[test]
+fn a_worker_that_cannot_wait_may_try_again() {
+    // The second and the third registration fail, one attempt after the other; nothing stays half registered.
+    let record = work(
+        plain,
+        |sys| {
+            sys.answer("accept", [Err(Errno::AGAIN), Err(Errno::AGAIN), Err(Errno::AGAIN), Ok(0)]);
+            sys.answer("poll_add", [Ok(0), Err(Errno::NOSPC), Ok(0), Ok(0), Err(Errno::NOSPC), Ok(0)]);
+            sys.report([Report::Ready(vec![LISTENER])]);
+        },
+        |worker| {
+            assert!(worker.accept("web").is_err() && worker.accept("web").is_err());
+            assert!(worker.accept("web")?.is_some());
+            Ok(())
+        },
+    );
+    assert_eq!(
+        lines(&record, &["poll_add", "poll_delete", "body"]),
+        [
+            "poll_add h100 r",
+            "poll_add h5 r",
+            "poll_delete h100",
+            "poll_add h100 r",
+            "poll_add h5 r",
+            "poll_add_shared h2",
+            "poll_add_shared h2",
+            "body: exit status 0"
+        ]
+    );
 }
 
 #[test]
@@ -783,22 +828,25 @@ fn a_host_in_a_worker_that_closes_a_listener_it_was_woken_for_leaves_that_to_oth
 }
 
 #[test]
-fn a_listener_that_rests_since_descriptors_are_short_is_left_to_nobody() {
-    let (record, _) = host_in_worker(
-        |sys| {
-            sys.answer("accept", [Err(Errno::MFILE)]);
-            sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]);
-        },
-        |sys| {
-            let service = Hooks::new(sys, "a").takes("web").receive(|held, _, _| {
-                assert!(held.listeners[0].accept()?.is_none());
-                Ok(())
-            });
-            App::new("inside").seed(1).service(service.hosted())
-        },
-    );
-    assert!(lines(&record, &["poll_delete h2"]).len() == 1, "it rests: {record:?}");
-    assert_eq!(lines(&record, &["say"]), ["say h5 [1] Ok(1)"]);
+fn a_listener_that_rests_is_left_to_siblings_if_only_this_process_is_short_of_descriptors() {
+    for (errno, left) in [(Errno::MFILE, true), (Errno::NFILE, false), (Errno::NOMEM, false)] {
+        let (record, _) = host_in_worker(
+            |sys| {
+                sys.answer("accept", [Err(errno)]);
+                sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]);
+            },
+            |sys| {
+                let service = Hooks::new(sys, "a").takes("web").receive(|held, _, _| {
+                    assert!(held.listeners[0].accept()?.is_none());
+                    Ok(())
+                });
+                App::new("inside").seed(1).service(service.hosted())
+            },
+        );
+        assert!(lines(&record, &["poll_delete h2"]).len() == 1, "it rests: {record:?}");
+        let said: &[_] = if left { &["say h5 [1] Ok(1)", "say h5 [4] Ok(1)"] } else { &["say h5 [1] Ok(1)"] };
+        assert_eq!(lines(&record, &["say"]), said, "{errno}");
+    }
 }
 
 #[test]

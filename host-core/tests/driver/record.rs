@@ -73,7 +73,7 @@ fn its_beginning_is_written_at_once_and_the_rest_no_oftener_than_each_millisecon
 fn a_file_that_cannot_be_made_is_a_mistake_like_any_other_and_nothing_was_started() {
     let sys = Fake::new();
     sys.fail("record_create", Errno::ACCES);
-    let app = App::new("test").burst(0).listen("web", "127.0.0.1:80").record("/root/x.rec");
+    let app = App::new("test").burst(0).listen("web", "127.0.0.1:80").record("/nowhere/x.rec");
     let Err(RunError::Config(error)) = run(app, sys.clone(), Until::Stopped) else {
         panic!("it must not start")
     };
@@ -82,10 +82,10 @@ fn a_file_that_cannot_be_made_is_a_mistake_like_any_other_and_nothing_was_starte
         mistakes,
         [
             "burst is 0, but must be at least 1",
-            "record is `/root/x.rec`, but cannot be created: permission denied (EACCES)",
+            "record is `/nowhere/x.rec`, but cannot be created: permission denied (EACCES)",
         ]
     );
-    assert_eq!(sys.record(), ["listen h1 1024", "record_create /root/x.rec", "close h1"]);
+    assert_eq!(sys.record(), ["listen h1 1024", "record_create /nowhere/x.rec", "close h1"]);
 }
 
 #[test]

@@ -385,11 +385,11 @@ fn the_siblings_of_a_dead_worker_are_told_to_look_and_a_full_channel_harms_nobod
     let sys = Fake::new();
     sys.says(OURS, [Ok(vec![1])]);
     sys.says(5, [Ok(vec![1])]);
-    sys.fail("write", Errno::AGAIN);
+    sys.answer("write", [Err(Errno::INTR), Err(Errno::AGAIN)]);
     sys.report([Report::Ready(vec![OURS, 5]), Report::Ready(vec![PROCESS]), Report::Ready(vec![7])]);
     sys.ends([ended(0), ended(0)]);
     run(app(fleet().workers(2)), sys.clone(), Until::Stopped).unwrap();
-    assert_eq!(sys.lines(&["say"]), ["say h5 [1] Err(EAGAIN)"]);
+    assert_eq!(sys.lines(&["say"]), ["say h5 [1] Err(EINTR)", "say h5 [1] Err(EAGAIN)"]);
 }
 
 #[test]
