@@ -43,11 +43,13 @@ pub enum Stream {
     News = 7,
     /// What an operator sends.
     Operator = 8,
+    /// Which slots stay broken for ever, and how.
+    Fate = 9,
 }
 
 impl Stream {
     /// All of them. The list only grows at its end, so that seeds keep their meaning.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Schedule,
         Self::Net,
         Self::Fault,
@@ -57,6 +59,7 @@ impl Stream {
         Self::Wake,
         Self::News,
         Self::Operator,
+        Self::Fate,
     ];
 
     const fn bit(self) -> u32 {

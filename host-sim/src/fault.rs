@@ -4,6 +4,7 @@
 //! testing), and a class that is on plans a few faults at chosen moments. So a run can be told in a few
 //! lines, and a fault can be taken out of it.
 
+pub(crate) mod fate;
 mod strike;
 
 use crate::choice::Stream;

@@ -20,6 +20,7 @@ pub(crate) mod slots;
 use crate::check::truth::TruthCheck;
 use crate::check::{Checks, Stop, Violation};
 use crate::choice::Choices;
+use crate::fault::fate::Fates;
 use crate::fault::{Faults, Laid, Plan};
 use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
@@ -134,6 +135,8 @@ pub(crate) struct Kernel {
     pub(crate) plan: Plan,
     /// What lies upon system calls now.
     pub(crate) laid: Laid,
+    /// What is broken for good.
+    pub(crate) fates: Fates,
     pub(crate) violation: Option<Violation>,
     /// Ended processes whose bodies are still to be unwound.
     pub(crate) graveyard: Vec<Index>,
@@ -175,6 +178,7 @@ impl Kernel {
             faults: Faults::none(),
             plan: Plan::default(),
             laid: Laid::default(),
+            fates: Fates::default(),
             violation: None,
             graveyard: Vec::new(),
             addresses: BTreeMap::new(),

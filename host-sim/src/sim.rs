@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod careless;
+mod core;
 mod end_state;
 mod machine;
 mod settle;
@@ -285,11 +286,20 @@ impl Sim {
     /// clients wait and hosts take to be found hung.
     pub fn heal_and_settle(&mut self) {
         self.heal();
+        self.settle_fleets(self.patience_of_operators());
+        self.settle_clients();
+    }
+
+    /// How long an operator takes to see that a host hangs, to kick it and to start it again.
+    fn patience_of_operators(&self) -> Duration {
+        self.kernel.borrow().threshold * 3
+    }
+
+    /// Demands that every client comes to its end (L3).
+    fn settle_clients(&mut self) {
         // A client waits for its patience in each of its calls; the operator waits for twice the threshold
         // before the kick, and so may the clients that come then.
-        let threshold = self.kernel.borrow().threshold;
-        let bound = crate::client::PATIENCE * 60 + threshold * 3 + Duration::from_secs(120);
-        self.settle_fleets(threshold * 3);
+        let bound = crate::client::PATIENCE * 60 + self.patience_of_operators() + Duration::from_secs(120);
         let left = Rc::clone(&self.clients_left);
         let settled = |sim: &Self| {
             let well = sim.kernel.borrow().host_is_well() || sim.may_end && sim.host_status().is_some();

@@ -60,6 +60,23 @@ fn strangers_are_reaped_and_change_nothing() {
 }
 
 #[test]
+fn l7_whatever_happens_those_who_can_serve_do_although_other_slots_are_broken_for_ever() {
+    check!(|sim| {
+        sim.pid_max(16);
+        sim.host(|| {
+            App::new("echo").listen("echo", "127.0.0.1:7000").poll_period_off().fleet(fleet().run(serve))
+        });
+        sim.faults(Faults::all());
+        sim.clients("echo", 6, |c| {
+            c.write_all(b"hello")?;
+            c.expect(b"hello")
+        });
+        sim.run_for(20 * SECOND);
+        sim.heal_core_and_settle();
+    });
+}
+
+#[test]
 fn whatever_happens_a_healed_fleet_serves() {
     check!(|sim| {
         sim.pid_max(8);

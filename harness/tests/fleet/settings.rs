@@ -78,6 +78,23 @@ fn whatever_happens_a_fleet_with_every_setting_is_complete_once_faults_stop() {
 }
 
 #[test]
+fn l7_with_every_setting_broken_slots_take_nobody_else_along() {
+    for soft in SOFT {
+        check!(|sim| {
+            sim.pid_max(32);
+            sim.host(move || {
+                let fleet = every_setting(fleet().workers(5), soft);
+                App::new("echo").listen("echo", "127.0.0.1:7000").poll_period_off().fleet(fleet)
+            });
+            sim.faults(Faults::all());
+            clients(sim);
+            sim.run_for(20 * SECOND);
+            sim.heal_core_and_settle();
+        });
+    }
+}
+
+#[test]
 fn whatever_happens_two_such_fleets_come_to_their_end_when_they_are_told_to_in_the_midst_of_it() {
     for (stop, soft) in
         [(Signal::Quit, Signal::Usr1), (Signal::Term, Signal::Usr1), (Signal::Quit, Signal::Abrt)]

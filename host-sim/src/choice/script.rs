@@ -184,6 +184,7 @@ impl Stream {
             Self::Wake => "wake",
             Self::News => "news",
             Self::Operator => "operator",
+            Self::Fate => "fate",
         }
     }
 }

@@ -100,6 +100,9 @@ impl Kernel {
             self.laid.never_ready -= 1;
             return self.hang(index, "hanging before its body");
         }
+        if !self.meet_fate(index, false) {
+            return;
+        }
         let delay = if self.schedules() {
             // It may be the first of the two to go on.
             START_DELAY / 4 * Nanos::from(1 + self.choices.choose(Stream::Schedule, index, 64))

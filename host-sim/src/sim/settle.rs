@@ -24,8 +24,7 @@ impl Sim {
         if fleets.is_empty() {
             return;
         }
-        // One after the other, since they start so.
-        let bound = fleets.iter().map(recovery).sum::<Duration>() + extra + EPSILON;
+        let bound = all_recover(&fleets) + extra;
         let over = |sim: &Self| sim.may_end && sim.host_status().is_some() || sim.incomplete().is_empty();
         if !self.run_until(bound, over) {
             let detail = format!("{bound:?} after the last fault: {}", self.incomplete().join("; "));
@@ -80,6 +79,11 @@ impl Sim {
         }
         lacking
     }
+}
+
+/// How long all take: one after the other, since they start so.
+pub(super) fn all_recover(fleets: &[FleetConfig]) -> Duration {
+    fleets.iter().map(recovery).sum::<Duration>() + EPSILON
 }
 
 /// How long a fleet takes at most to be complete again, whatever state it was left in: who hangs is found and
