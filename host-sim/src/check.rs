@@ -65,7 +65,7 @@ pub(crate) const RULES: &[(&str, &str)] = &[
     ("L3", "everything that was begun comes to an end once faults stop"),
     ("L4", "a stop comes to its end within its bound, whatever workers ignore"),
     ("L6", "a degraded fleet is well again once its workers live"),
-    ("L7", "the restarts of one slot take nobody away who serves"),
+    ("L7", "slots that are broken for ever take nobody away who serves, nor keep anybody from it"),
     ("L8", "no livelock: what is told and ordered brings something about"),
     ("twin", "the same seed gives the same run"),
     ("test", "what the test itself demands holds"),
