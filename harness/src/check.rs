@@ -20,6 +20,7 @@ mod cause;
 mod engine;
 mod explain;
 mod shrink;
+mod twin;
 mod watchdog;
 
 pub use artifacts::{Record, generated};
@@ -29,7 +30,7 @@ pub use explain::{Budget, TurningPoint};
 pub use shrink::{Shrunk, Size};
 
 use crate::report::{self, Explained, When};
-use host_sim::{Choices, Class, Pool, Sim, Violation, violation_of};
+use host_sim::{Choices, Pool, Sim, Violation, violation_of};
 use shrink::Failing;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -235,7 +236,7 @@ fn search_with(site: Site, plan: Plan, engine: &Engine, scenario: &impl Fn(&mut 
         // Before the run, so that one that never ends can be found.
         let_know(&format!("seed {seed} of {}", site.test()));
         watchdog.begin(seed);
-        let run = if plan.twin { twin } else { once };
+        let run = if plan.twin { twice } else { once };
         run(site, engine, seed, &pool, scenario)
     })
 }
@@ -320,33 +321,9 @@ fn report(site: Site, engine: &Engine, sim: &Sim, violation: Violation, twin: bo
     }
 }
 
-/// Runs a seed twice. Whoever looks at anything but the simulated world – a real clock, the order of a
-/// hash map – differs, and the first event in which it does is named.
-///
-/// Then once more without jumps of the wall clock: no decision may differ (S3).
-fn twin(site: Site, engine: &Engine, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
-    let choices = || engine.choices(seed);
-    let mut runs = [(); 2].map(|()| Sim::with_full_trace(choices(), pool));
-    for sim in &mut runs {
-        if let Err(failure) = attempt_closely(sim, scenario) {
-            return Some(Found::new(site, engine, sim, failure, true));
-        }
-    }
-    let [first, second] = runs;
-    if let Some((left, right)) = first.first_difference(&second) {
-        let detail = format!("the first event that differs\n    is   {left}\n    then {right}");
-        let failure = Failure::of(Violation::new("twin", detail));
-        return Some(Found::new(site, engine, &second, failure, true));
-    }
-    let mut steady = Sim::new(choices(), pool);
-    steady.leave_out(Class::WallJump);
-    let failed = attempt(&mut steady, scenario).err();
-    let differs = steady.decisions() != first.decisions();
-    (failed.is_some() || differs).then(|| {
-        let how = failed.map_or_else(|| "the decisions differ".to_owned(), |violation| violation.to_string());
-        let detail = format!("without its jumps of the wall clock, the run is another: {how}");
-        Found::new(site, engine, &first, Failure::of(Violation::new("S3", detail)), true)
-    })
+fn twice(site: Site, engine: &Engine, seed: u64, pool: &Pool, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
+    let (sim, failure) = twin::run(|full| twin::fresh(engine.choices(seed), full, pool), scenario);
+    failure.map(|failure| Found::new(site, engine, &sim, failure, true))
 }
 
 /// Runs `scenario` as the environment says, and fails with a report.
@@ -372,11 +349,7 @@ pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
     let rule = found.report.violation.id;
     // A sweep reads this line.
     let_know(&format!("seed {} of {} breaks {rule}", found.report.seed, site.test()));
-    let explained = match rule {
-        // It took several runs to see these.
-        "twin" | "S3" => String::new(),
-        _ => explain::explain(site, &engine, &found, Budget::from_env(), &scenario),
-    };
+    let explained = explain::explain(site, &engine, &found, Budget::from_env(), &scenario);
     let choices = Choices::scripted(found.report.seed, &found.failing.script);
     found.report.explained = report::of_failure(when, site, choices, &found.report, &scenario);
     panic!("{}{explained}", found.report);
@@ -408,7 +381,9 @@ fn replay_as(site: Site, record: &Record, variables: &str, when: When, scenario:
 pub fn replay_text(site: Site, log: &str, scenario: impl Fn(&mut Sim)) {
     let script = log.parse().unwrap_or_else(|mistake| panic!("{mistake}"));
     let empty = String::new();
-    let record = Record { title: site.test(), test: empty.clone(), rule: empty.clone(), seen: empty, script };
+    // Which rule it was about the log does not say: comparing runs sees all of them.
+    let rule = twin::RULE.to_owned();
+    let record = Record { title: site.test(), test: empty.clone(), rule, seen: empty, script };
     replay(site, &record, scenario);
 }
 

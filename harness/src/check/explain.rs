@@ -4,7 +4,7 @@ use super::artifacts::{self, Record};
 use super::engine::Engine;
 use super::shrink::{Failing, Shrunk, shrink};
 use super::watchdog::Watchdog;
-use super::{Found, RUN_MAX, Report, Site, attempt_closely};
+use super::{Found, RUN_MAX, Report, Site, attempt_closely, twin};
 use host_sim::{Choices, Pool, Script, Sim};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -63,17 +63,26 @@ struct Attempts<'a, S> {
 
 impl<S: Fn(&mut Sim)> Attempts<'_, S> {
     /// Runs `choices`; the run, and whether it fails for the same cause.
-    fn run(&self, choices: Choices) -> (Sim, bool) {
+    fn run(&self, choices: impl Fn() -> Choices) -> (Sim, bool) {
         self.watchdog.begin(self.found.report.seed);
-        let mut sim = Sim::new(choices, self.pool);
-        sim.give_up_after(self.found.events * EVENTS_FACTOR + EVENTS_EXTRA);
-        let failed = attempt_closely(&mut sim, self.scenario).err();
+        let sim = |full| {
+            let mut sim = twin::fresh(choices(), full, self.pool);
+            sim.give_up_after(self.found.events * EVENTS_FACTOR + EVENTS_EXTRA);
+            sim
+        };
+        let (sim, failed) = if twin::is_seen_by_comparing(self.found.report.violation.id) {
+            twin::run(sim, self.scenario)
+        } else {
+            let mut sim = sim(false);
+            let failed = attempt_closely(&mut sim, self.scenario).err();
+            (sim, failed)
+        };
         let same = failed.is_some_and(|failure| self.found.cause.covers(&failure.cause()));
         (sim, same)
     }
 
     fn script(&self, script: &Script) -> Option<Failing> {
-        let (sim, same) = self.run(Choices::scripted(self.found.report.seed, script));
+        let (sim, same) = self.run(|| Choices::scripted(self.found.report.seed, script));
         same.then(|| failing(&sim))
     }
 }
@@ -220,7 +229,7 @@ pub(super) fn turning_point(
             }
             // Seeds that nobody asks for: the search has tried the small ones.
             let other = !seed ^ future << 32;
-            let (sim, same) = attempts.run(engine.choices(seed).branch(after, other));
+            let (sim, same) = attempts.run(|| engine.choices(seed).branch(after, other));
             failed += u64::from(same);
             moment = moment.or_else(|| sim.branched_at().map(|at| at.as_nanos()));
         }
@@ -250,8 +259,15 @@ pub(super) fn replay(
     let pool = Pool::default();
     let watchdog = Watchdog::start(site, &Engine::Random, RUN_MAX, &pool);
     watchdog.begin(0);
-    let mut sim = Sim::new(Choices::scripted(0, &record.script), &pool);
-    let failure = attempt_closely(&mut sim, scenario).err()?;
+    let choices = || Choices::scripted(0, &record.script);
+    let (sim, failure) = if twin::is_seen_by_comparing(&record.rule) {
+        twin::run(|full| twin::fresh(choices(), full, &pool), scenario)
+    } else {
+        let mut sim = Sim::new(choices(), &pool);
+        let failure = attempt_closely(&mut sim, scenario).err();
+        (sim, failure)
+    };
+    let failure = failure?;
     let Found { report, .. } = Found::new(site, &Engine::Random, &sim, failure, false);
     Some(Report { replay: site.command(variables).trim_start().to_owned(), ..report })
 }

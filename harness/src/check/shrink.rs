@@ -84,7 +84,7 @@ pub(super) fn shrink(
 }
 
 /// In this order: who interleaves how is the hardest to understand.
-const STREAMS: [Stream; 8] = [
+const STREAMS: [Stream; 9] = [
     Stream::Schedule,
     Stream::Wake,
     Stream::News,
@@ -92,6 +92,7 @@ const STREAMS: [Stream; 8] = [
     Stream::Call,
     Stream::User,
     Stream::Operator,
+    Stream::Fate,
     Stream::Workload,
 ];
 

@@ -6,6 +6,7 @@ mod generated;
 mod regressions;
 mod services;
 mod table;
+mod twins;
 mod workers;
 
 use harness::Sim;
