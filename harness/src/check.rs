@@ -19,6 +19,7 @@ mod artifacts;
 mod cause;
 mod engine;
 mod explain;
+pub(crate) mod quiet;
 mod shrink;
 mod twin;
 mod watchdog;
@@ -426,44 +427,6 @@ pub fn find_turning_point(
 ) -> Option<TurningPoint> {
     let found = search_with(site, plan, engine, &scenario)?;
     explain::turning_point(site, engine, &found, &mut budget.left(), &scenario)
-}
-
-/// Panics inside a run are caught and reported with their story; until then they are noise.
-///
-/// The hook is the process's and tests run side by side: so it is set once, and asks each thread.
-pub(crate) mod quiet {
-    use std::cell::{Cell, RefCell};
-    use std::sync::Once;
-
-    thread_local! {
-        static RUNS: Cell<bool> = const { Cell::new(false) };
-        /// Where the last panic was.
-        static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-    }
-
-    pub(crate) fn run<T>(code: impl FnOnce() -> T) -> T {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let before = std::panic::take_hook();
-            std::panic::set_hook(Box::new(move |info| {
-                if RUNS.get() {
-                    let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
-                    PLACE.set(place);
-                } else {
-                    before(info);
-                }
-            }));
-        });
-        let outer = RUNS.replace(true);
-        let answer = code();
-        RUNS.set(outer);
-        answer
-    }
-
-    /// Where the last panic in this thread was.
-    pub(super) fn last_place() -> Option<String> {
-        PLACE.take()
-    }
 }
 
 /// Checks a scenario over many seeds.
