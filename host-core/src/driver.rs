@@ -6,27 +6,27 @@
 mod context;
 mod listeners;
 mod recorder;
+mod signals;
+mod start;
 mod workers;
 
 pub use context::Context;
 pub(crate) use listeners::NamedListener;
 
 use crate::action::{Action, Ending, Why};
-use crate::app::{App, Connected, Drained, Listening, Notifier, Place, Service};
-use crate::error::{Cause, ConfigError, Mistake, RunError, ServiceError};
+use crate::app::{App, Connected, Drained, Listening, Notifier, Service};
+use crate::error::{Cause, RunError, ServiceError};
 use crate::event::{Activity, Event, Outcome};
 use crate::host::Host;
 use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::io::Ready;
 use crate::io::registry::Registry;
 use crate::notice::{Notice, Record};
-use crate::record::{Begin, Recording};
 use crate::service::kick::{Callback, Site};
 use crate::sys::{Errno, Fact, Handle, Interest, PollEvent, Signal, Sys};
 use crate::time::Instant;
 use crate::worker::Link;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -43,22 +43,6 @@ pub enum Until {
     /// left alone, so that several such hosts can run side by side. Such a host has no fleets.
     Turns(u64),
 }
-
-/// The signals that every host takes, beside USR1.
-const SIGNALS: &[Signal] = &[Signal::Int, Signal::Quit, Signal::Term];
-/// And those that one with fleets takes.
-const FLEET_SIGNALS: &[Signal] = &[
-    Signal::Hup,
-    Signal::Int,
-    Signal::Quit,
-    Signal::Usr2,
-    Signal::Term,
-    Signal::Chld,
-    Signal::Cont,
-    Signal::Ttin,
-    Signal::Ttou,
-    Signal::Winch,
-];
 
 /// The poller key of the signals; no socket can have it, since no seat is reused that often.
 const SIGNAL_KEY: u64 = u64::MAX;
@@ -122,139 +106,6 @@ struct Driver {
 }
 
 impl Driver {
-    fn start(mut app: App, sys: Rc<dyn Sys>, until: Until) -> Result<Self, RunError> {
-        let mut config = app.config.clone();
-        let mut mistakes = app.mistakes();
-        if let (Until::Turns(turns), Some(fleet)) = (until, app.fleets.first()) {
-            mistakes.push(Mistake {
-                field: format!("fleet `{}`", fleet.config.name),
-                found: format!("in a run of {turns} turns"),
-                wanted: "needs the signals of the process, which such a run leaves alone".into(),
-            });
-        }
-        let taken = if app.fleets.is_empty() { SIGNALS } else { FLEET_SIGNALS };
-        // The signals first: until then USR1 ends the process by default, and so would a kick.
-        let signals = match until {
-            Until::Stopped if mistakes.is_empty() => {
-                Some(arm_signals(&*sys, config.heartbeat_threshold, taken)?)
-            }
-            Until::Stopped | Until::Turns(_) => None,
-        };
-        let mut listeners = listeners::bind(&app, &*sys, &mut mistakes);
-        let mut fleets = core::mem::take(&mut app.fleets);
-        listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
-        let children = Children::prepare(fleets, &*sys, &mut mistakes);
-        let record = create(app.record.take(), &*sys, &mut mistakes);
-        if !mistakes.is_empty() || children.is_err() {
-            if let Some((_, file)) = record {
-                sys.close(file);
-            }
-            listeners::close(&*sys, &listeners);
-            disarm_signals(&*sys, signals);
-            children?;
-            return Err(ConfigError { mistakes }.into());
-        }
-        let children = children?;
-        config.fleets = children.configs();
-        config.reap_strangers |= !children.is_empty() && sys.pid().0 == 1;
-        let turns_max = match until {
-            Until::Stopped => None,
-            Until::Turns(turns) => Some(turns),
-        };
-        Ok(Self::begin(app, sys, config, Vec::new(), listeners, children, signals, record, None, turns_max))
-    }
-
-    fn start_in_worker(
-        app: App,
-        sys: Rc<dyn Sys>,
-        link: Rc<Link>,
-        inherited: &[NamedListener],
-    ) -> Result<Self, RunError> {
-        let mut config = app.config.clone();
-        // Its host gives it no longer than its fleet's, and kills it then: it stops its services before.
-        config.drain_timeout.get_or_insert(link.config.drain_timeout / 10 * 9);
-        let mut mistakes = app.mistakes();
-        let bound = listeners::bind(&app, &*sys, &mut mistakes);
-        if !mistakes.is_empty() {
-            return Err(ConfigError { mistakes }.into());
-        }
-        // What ends a worker: that it is asked to quit, and the end of its host.
-        for (handle, key) in [(link.quit, QUIT_KEY), (link.channel, CHANNEL_KEY)] {
-            sys.poll_add(handle, key, Interest::READ)
-                .map_err(|errno| RunError::System { call: "epoll_ctl", errno })?;
-        }
-        let children = Children::default();
-        Ok(Self::begin(app, sys, config, inherited.to_vec(), bound, children, None, None, Some(link), None))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the loop, made ready by two callers")]
-    fn begin(
-        app: App,
-        sys: Rc<dyn Sys>,
-        mut config: crate::config::HostConfig,
-        inherited: Vec<NamedListener>,
-        bound: Vec<NamedListener>,
-        children: Children,
-        signals: Option<Handle>,
-        record: Option<(Recording, Handle)>,
-        work: Option<Rc<Link>>,
-        turns_max: Option<u64>,
-    ) -> Self {
-        config.seed = app.seed.unwrap_or_else(|| sys.random());
-        let patience = config.io_patience();
-        let random = crate::random::Random::new(!config.seed);
-        let witnesses = sys.witnesses();
-        if witnesses {
-            sys.witness(Fact::Begin(&config));
-        }
-        let recorder = record.map(|(recording, file)| {
-            let version = env!("CARGO_PKG_VERSION").into();
-            let begin =
-                Begin { config: config.clone(), app: app.name, version, pid: sys.pid(), wall: sys.wall() };
-            Recorder::begin(Rc::clone(&sys), file, &recording, &begin)
-        });
-        let news = inherited.len();
-        let shared = Shared {
-            registry: Registry::new(Rc::clone(&sys), patience, work.clone()),
-            random,
-            now: sys.now(),
-            listeners: inherited.into_iter().chain(bound).collect(),
-            names: Vec::new(),
-            added: Vec::new(),
-            host: Host::new(config),
-            recorder,
-            work,
-            sys,
-        };
-        let mut driver = Self {
-            witnesses,
-            wants_dispatches: shared.sys.wants_dispatches(),
-            children,
-            services: Vec::new(),
-            signals,
-            notifier: app.notifier,
-            on_notice: app.on_notice,
-            cause: None,
-            failure: None,
-            ending: None,
-            events: Vec::new(),
-            shared,
-        };
-        for index in news..driver.shared.listeners.len() {
-            let notice = match driver.shared.listeners[index].place {
-                Place::Ip(address) => Notice::Listening { address },
-                Place::Unix(path) => Notice::ListeningAt { path },
-            };
-            let name = driver.shared.listeners[index].name.clone();
-            driver.tell(Some(&name), None, None, &notice);
-        }
-        for hosted in app.services {
-            driver.shared.add(hosted);
-        }
-        driver.shared.registry.tell(Event::Started { turns_max });
-        driver
-    }
-
     fn run(mut self) -> Result<(), RunError> {
         loop {
             self.take_in_facts();
@@ -450,21 +301,6 @@ impl Driver {
         }
     }
 
-    fn report_signals(&self) {
-        let Some(handle) = self.signals else { return };
-        loop {
-            match self.shared.sys.signal_read(handle) {
-                Ok(signal) => self.shared.registry.tell(Event::Signalled(signal)),
-                Err(Errno::AGAIN) => return,
-                Err(Errno::INTR) => {}
-                Err(errno) => {
-                    self.shared.registry.tell(Event::SystemFailed { call: "read of signalfd", errno });
-                    return;
-                }
-            }
-        }
-    }
-
     fn watch(&self, id: SocketId, interest: Interest) {
         let Some(socket) = self.shared.registry.find(id) else { return };
         let sys = &self.shared.sys;
@@ -642,7 +478,7 @@ impl Driver {
             }
         }
         let sys = &self.shared.sys;
-        disarm_signals(&**sys, self.signals);
+        signals::disarm(&**sys, self.signals);
         listeners::close(&**sys, &self.shared.listeners);
         match ending {
             Ending::Stopped => Ok(()),
@@ -661,52 +497,4 @@ impl Driver {
             }
         }
     }
-}
-
-/// Makes the file of a recording; one that cannot be made is a mistake like any other.
-fn create(
-    recording: Option<Recording>,
-    sys: &dyn Sys,
-    mistakes: &mut Vec<Mistake>,
-) -> Option<(Recording, Handle)> {
-    let recording = recording.filter(|recording| recording.mistakes().is_empty())?;
-    match sys.record_create(recording.path()) {
-        Ok(file) => Some((recording, file)),
-        Err(errno) => {
-            mistakes.push(Mistake {
-                field: "record".into(),
-                found: format!("`{}`", recording.path().escape_debug()),
-                wanted: format!("cannot be created: {errno}"),
-            });
-            None
-        }
-    }
-}
-
-/// Takes over INT, TERM and USR1; all or nothing.
-fn arm_signals(
-    sys: &dyn Sys,
-    threshold: core::time::Duration,
-    signals: &[Signal],
-) -> Result<Handle, RunError> {
-    let failed = |call| move |errno| RunError::System { call, errno };
-    // The first beat: the word may hold anything.
-    sys.beat(sys.now(), Site::Loop);
-    sys.kick_arm(threshold).map_err(failed("arming of the kick"))?;
-    let handle = sys.signals(signals).map_err(failed("signalfd"));
-    let handle = handle.inspect_err(|_| sys.kick_disarm())?;
-    if let Err(errno) = sys.poll_add(handle, SIGNAL_KEY, Interest::READ) {
-        disarm_signals(sys, Some(handle));
-        return Err(failed("epoll_ctl")(errno));
-    }
-    Ok(handle)
-}
-
-/// Gives the signals back.
-fn disarm_signals(sys: &dyn Sys, signals: Option<Handle>) {
-    let Some(handle) = signals else { return };
-    // It can only fail because it is not registered, which is what is wanted.
-    let _ = sys.poll_delete(handle);
-    sys.close(handle);
-    sys.kick_disarm();
 }

@@ -186,6 +186,12 @@ impl FleetConfig {
         self.wanted_max().saturating_mul(2).saturating_add(self.surge_max).min(SLOTS_MAX)
     }
 
+    /// How long the services of a worker that runs a host may drain, if its application says nothing else: nine
+    /// tenths of [`drain_timeout`](Self::drain_timeout), so that they are stopped in order before it is killed.
+    pub fn hosted_drain_timeout(&self) -> Duration {
+        self.drain_timeout / 10 * 9
+    }
+
     /// How many sockets stand behind each listener that is spread over the workers: as many as workers are
     /// wanted at first, 1 to 256, however many there are later. None if no listener is.
     pub fn lanes(&self) -> u32 {

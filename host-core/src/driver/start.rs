@@ -1,0 +1,194 @@
+//! How the loop begins: everything that it needs is made ready, or nothing of it stays behind.
+
+use super::recorder::Recorder;
+use super::workers::Children;
+use super::{CHANNEL_KEY, Driver, NamedListener, QUIT_KEY, Shared, Until, listeners, signals};
+use crate::app::{App, Place};
+use crate::config::HostConfig;
+use crate::error::{ConfigError, Mistake, RunError};
+use crate::event::Event;
+use crate::host::Host;
+use crate::io::registry::Registry;
+use crate::notice::Notice;
+use crate::record::{Begin, Recording};
+use crate::sys::{Fact, Handle, Interest, Sys};
+use crate::worker::Link;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+impl Driver {
+    pub(super) fn start(mut app: App, sys: Rc<dyn Sys>, until: Until) -> Result<Self, RunError> {
+        let mut config = app.config.clone();
+        let mut mistakes = app.mistakes();
+        if let (Until::Turns(turns), Some(fleet)) = (until, app.fleets.first()) {
+            mistakes.push(Mistake {
+                field: format!("fleet `{}`", fleet.config.name),
+                found: format!("in a run of {turns} turns"),
+                wanted: "needs the signals of the process, which such a run leaves alone".into(),
+            });
+        }
+        let taken = if app.fleets.is_empty() { signals::SIGNALS } else { signals::FLEET_SIGNALS };
+        // The signals first: until then USR1 ends the process by default, and so would a kick.
+        let signals = match until {
+            Until::Stopped if mistakes.is_empty() => {
+                Some(signals::arm(&*sys, config.heartbeat_threshold, taken)?)
+            }
+            Until::Stopped | Until::Turns(_) => None,
+        };
+        let mut listeners = listeners::bind(&app, &*sys, &mut mistakes);
+        let mut fleets = core::mem::take(&mut app.fleets);
+        listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
+        let children = Children::prepare(fleets, &*sys, &mut mistakes);
+        let record = create(app.record.take(), &*sys, &mut mistakes);
+        if !mistakes.is_empty() || children.is_err() {
+            if let Some((_, file)) = record {
+                sys.close(file);
+            }
+            listeners::close(&*sys, &listeners);
+            signals::disarm(&*sys, signals);
+            children?;
+            return Err(ConfigError { mistakes }.into());
+        }
+        let children = children?;
+        config.fleets = children.configs();
+        config.reap_strangers |= !children.is_empty() && sys.pid().0 == 1;
+        let turns_max = match until {
+            Until::Stopped => None,
+            Until::Turns(turns) => Some(turns),
+        };
+        let (inherited, work) = (Vec::new(), None);
+        let bound = listeners;
+        Ok(Prepared { app, sys, config, inherited, bound, children, signals, record, work, turns_max }
+            .begin())
+    }
+
+    pub(super) fn start_in_worker(
+        app: App,
+        sys: Rc<dyn Sys>,
+        link: Rc<Link>,
+        inherited: &[NamedListener],
+    ) -> Result<Self, RunError> {
+        let mut config = app.config.clone();
+        config.drain_timeout.get_or_insert(link.config.hosted_drain_timeout());
+        let mut mistakes = app.mistakes();
+        let bound = listeners::bind(&app, &*sys, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(ConfigError { mistakes }.into());
+        }
+        // What ends a worker: that it is asked to quit, and the end of its host.
+        for (handle, key) in [(link.quit, QUIT_KEY), (link.channel, CHANNEL_KEY)] {
+            sys.poll_add(handle, key, Interest::READ)
+                .map_err(|errno| RunError::System { call: "epoll_ctl", errno })?;
+        }
+        Ok(Prepared {
+            app,
+            sys,
+            config,
+            inherited: inherited.to_vec(),
+            bound,
+            children: Children::default(),
+            signals: None,
+            record: None,
+            work: Some(link),
+            turns_max: None,
+        }
+        .begin())
+    }
+}
+
+/// The parts of a loop, each made ready.
+struct Prepared {
+    app: App,
+    sys: Rc<dyn Sys>,
+    config: HostConfig,
+    /// Of a worker: its host's listeners, which were told of already.
+    inherited: Vec<NamedListener>,
+    bound: Vec<NamedListener>,
+    children: Children,
+    signals: Option<Handle>,
+    record: Option<(Recording, Handle)>,
+    work: Option<Rc<Link>>,
+    turns_max: Option<u64>,
+}
+
+impl Prepared {
+    /// Puts them together, and tells the host that it has started.
+    fn begin(self) -> Driver {
+        let Self { app, sys, mut config, inherited, bound, children, signals, record, work, turns_max } =
+            self;
+        config.seed = app.seed.unwrap_or_else(|| sys.random());
+        let patience = config.io_patience();
+        let random = crate::random::Random::new(!config.seed);
+        let witnesses = sys.witnesses();
+        if witnesses {
+            sys.witness(Fact::Begin(&config));
+        }
+        let recorder = record.map(|(recording, file)| {
+            let version = env!("CARGO_PKG_VERSION").into();
+            let begin =
+                Begin { config: config.clone(), app: app.name, version, pid: sys.pid(), wall: sys.wall() };
+            Recorder::begin(Rc::clone(&sys), file, &recording, &begin)
+        });
+        let news = inherited.len();
+        let shared = Shared {
+            registry: Registry::new(Rc::clone(&sys), patience, work.clone()),
+            random,
+            now: sys.now(),
+            listeners: inherited.into_iter().chain(bound).collect(),
+            names: Vec::new(),
+            added: Vec::new(),
+            host: Host::new(config),
+            recorder,
+            work,
+            sys,
+        };
+        let mut driver = Driver {
+            witnesses,
+            wants_dispatches: shared.sys.wants_dispatches(),
+            children,
+            services: Vec::new(),
+            signals,
+            notifier: app.notifier,
+            on_notice: app.on_notice,
+            cause: None,
+            failure: None,
+            ending: None,
+            events: Vec::new(),
+            shared,
+        };
+        for index in news..driver.shared.listeners.len() {
+            let notice = match driver.shared.listeners[index].place {
+                Place::Ip(address) => Notice::Listening { address },
+                Place::Unix(path) => Notice::ListeningAt { path },
+            };
+            let name = driver.shared.listeners[index].name.clone();
+            driver.tell(Some(&name), None, None, &notice);
+        }
+        for hosted in app.services {
+            driver.shared.add(hosted);
+        }
+        driver.shared.registry.tell(Event::Started { turns_max });
+        driver
+    }
+}
+
+/// Makes the file of a recording; one that cannot be made is a mistake like any other.
+fn create(
+    recording: Option<Recording>,
+    sys: &dyn Sys,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<(Recording, Handle)> {
+    let recording = recording.filter(|recording| recording.mistakes().is_empty())?;
+    match sys.record_create(recording.path()) {
+        Ok(file) => Some((recording, file)),
+        Err(errno) => {
+            mistakes.push(Mistake {
+                field: "record".into(),
+                found: format!("`{}`", recording.path().escape_debug()),
+                wanted: format!("cannot be created: {errno}"),
+            });
+            None
+        }
+    }
+}
