@@ -1,0 +1,121 @@
+//! A stranger adopts the harness: a crate outside this workspace, with a service of its own that hangs, and a test
+//! of ten lines that finds out when. Its report has a line to paste, and the line replays what was found.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use harness::Process;
+use harness::process::Stream;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const MANIFEST: &str = include_str!("crate/Cargo.toml.in");
+const SERVICE: &str = include_str!("crate/service.rs.in");
+const TEST: &str = include_str!("crate/test.rs.in");
+
+/// What is wrong with the service, and what would be right.
+const PLANTED: &str = "if line == *b\"ping\\n\" {";
+const MENDED: &str = "if line.ends_with(b\"\\n\") && std::mem::take(&mut all) == b\"ping\\n\" {";
+
+/// A first build of everything that the crate needs, on a slow machine.
+const BUILD: Duration = Duration::from_secs(300);
+/// The longest test that is worth adopting anything for.
+const LINES_MAX: usize = 10;
+
+/// The crate, in a directory of its own that goes with it.
+struct Stranger {
+    directory: PathBuf,
+}
+
+impl Stranger {
+    fn new() -> Self {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let name = format!("stranger-{}", std::process::id());
+        let directory = std::env::temp_dir().canonicalize().unwrap().join(name);
+        assert!(!directory.starts_with(workspace.canonicalize().unwrap()), "it is outside");
+        let stranger = Self { directory };
+        for part in ["src", "tests"] {
+            fs::create_dir_all(stranger.directory.join(part)).unwrap();
+        }
+        stranger.write("Cargo.toml", &MANIFEST.replace("WORKSPACE", workspace.to_str().unwrap()));
+        stranger.write("src/lib.rs", SERVICE);
+        stranger.write("tests/pings.rs", TEST);
+        // The same versions as here, which are on this machine already.
+        fs::copy(workspace.join("Cargo.lock"), stranger.directory.join("Cargo.lock")).unwrap();
+        stranger
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.directory.join(path), text).unwrap();
+    }
+
+    /// A command line, as a person would paste it there.
+    fn types(&self, line: &str) -> Process {
+        // Built once, however often this test is run.
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("stranger");
+        let mut spawn = Process::sh(line).name("stranger").cwd(&self.directory);
+        // What this run was asked for is not asked of that one.
+        let here = std::env::vars_os().map(|(name, _)| name);
+        for name in here.filter(|name| name.to_str().is_some_and(|name| name.starts_with("HOST_"))) {
+            spawn = spawn.env_remove(name);
+        }
+        spawn
+            .env("CARGO_TARGET_DIR", target)
+            .env("CARGO_NET_OFFLINE", "true")
+            .env("HOST_ARTIFACTS", self.directory.join("artifacts"))
+            .env("RUST_BACKTRACE", "0")
+            .spawn()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Its exit status, and all that it said: with `--nocapture` a report goes to standard error.
+fn ends(process: &Process) -> (Option<i32>, String) {
+    let streams = [Stream::Stdout, Stream::Stderr].map(|stream| process.output(stream));
+    let status = process.expect("the stranger's tests end").within(BUILD).exit();
+    (status.code(), streams.map(|mut stream| stream.rest()).concat())
+}
+
+#[test]
+fn a_stranger_finds_the_hang_of_its_own_service_and_replays_it_by_the_printed_line() {
+    let body = TEST.lines().skip_while(|line| !line.starts_with("#[test]"));
+    let lines = body.count();
+    assert!(lines <= LINES_MAX, "the test has {lines} lines");
+
+    let stranger = Stranger::new();
+    let (status, said) = ends(&stranger.types("cargo test --test pings"));
+    assert_eq!(status, Some(101), "the hang is found:\n{said}");
+    let seen = line_of(&said, "seen: ");
+    assert!(seen.contains("timed out"), "{seen}");
+    let replay = line_of(&said, "replay: ");
+    assert!(replay.starts_with("HOST_SEED=") && replay.contains("cargo test -p stranger"), "{replay}");
+
+    let (status, again) = ends(&stranger.types(replay));
+    assert_eq!(status, Some(101), "the line replays it:\n{again}");
+    assert_eq!(line_of(&again, "seen: "), seen);
+    assert_eq!(line_of(&again, "replay: "), replay);
+
+    // The line of the small one as well.
+    let small = line_of(&said, "the small one alone: ");
+    let (status, again) = ends(&stranger.types(small));
+    assert_eq!(status, Some(101), "the small one fails, too:\n{again}");
+
+    assert!(SERVICE.contains(PLANTED), "the hang is planted");
+    stranger.write("src/lib.rs", &SERVICE.replace(PLANTED, MENDED));
+    let (status, said) = ends(&stranger.types("cargo test --test pings"));
+    assert_eq!(status, Some(0), "mended, it passes:\n{said}");
+    let (status, said) = ends(&stranger.types(replay));
+    assert_eq!(status, Some(0), "and the seed, too:\n{said}");
+}
+
+/// What stands behind `mark` in the first line that has it.
+#[track_caller]
+fn line_of<'a>(said: &'a str, mark: &str) -> &'a str {
+    let found = said.lines().find_map(|line| line.trim().strip_prefix(mark));
+    found.unwrap_or_else(|| panic!("no line begins with `{mark}`:\n{said}"))
+}
