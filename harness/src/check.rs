@@ -341,7 +341,9 @@ pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
     }
     let engine = Engine::from_env();
     let plan = Plan::from_env();
-    let Some(mut found) = search_with(site, plan, &engine, &scenario) else {
+    let found = search_with(site, plan, &engine, &scenario);
+    crate::marks::leave();
+    let Some(mut found) = found else {
         if plan.count == 1 {
             report::of_success(when, site, engine.choices(plan.first), &scenario);
         }

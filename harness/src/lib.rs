@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod marks;
 pub mod process;
 pub mod replay;
 pub mod report;
@@ -42,6 +43,6 @@ pub mod sample;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation};
+pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation, sometimes};
 pub use process::Process;
 pub use replay::{Replay, replay};

@@ -55,3 +55,40 @@ fn a_finding_is_told_with_the_lines_that_replay_it_and_the_seeds_are_counted() {
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("the time was over before all were run"), "{said}");
 }
+
+#[test]
+fn marks_that_were_never_reached_are_listed_and_may_be_no_more_than_asked_for() {
+    let rows = [
+        ("", 0),
+        ("--marks-missed-max 1", 0),
+        ("--marks-missed-max 0", 14),
+        ("--marks-missed-max 0 --marks-of plant", 14),
+    ];
+    for (arguments, status) in rows {
+        let (said, ended) = sweep(arguments, "marks_what_happens");
+        assert_eq!(ended, Some(status), "{arguments}:\n{said}");
+        assert!(said.contains("1 of 2 marks were reached; never:\n  a host ends by itself  ("), "{said}");
+    }
+    // This library's own are told when they are asked for.
+    let (said, _) = sweep("--marks-of host_sim", "marks_what_happens");
+    assert!(said.contains(" marks were reached; never:") && said.contains("a backlog is full"), "{said}");
+    // By hand, too.
+    let directory = std::env::temp_dir().join(format!("marks-by-hand-{}", std::process::id()));
+    let marks = |more: &str| {
+        let arguments = format!("{} {more}", directory.display());
+        let program = Command::new(env!("CARGO_BIN_EXE_marks")).args(arguments.split_whitespace()).output();
+        let output = program.expect("the program was built");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(marks("").0, Some(1), "nobody has left anything");
+    std::fs::create_dir_all(&directory).expect("a directory");
+    std::fs::write(directory.join("7.marks"), "1\tmine\ta.rs:1\tyes\n0\tmine\ta.rs:2\tno\n").expect("a file");
+    assert_eq!(
+        marks("--missed-max 0"),
+        (Some(14), "1 of 2 marks were reached; never:\n  no  (a.rs:2)\n".to_owned())
+    );
+    assert_eq!(marks("--missed-max 1").0, Some(0));
+    assert_eq!(marks("--of host-sim").0, Some(1), "there are none of these");
+    assert_eq!(marks("--most 1").0, Some(2));
+    std::fs::remove_dir_all(&directory).expect("it is there");
+}

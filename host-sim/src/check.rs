@@ -110,6 +110,8 @@ pub(crate) struct Checks {
     purity: purity::PurityCheck,
     fleet: fleet::FleetCheck,
     livelock: livelock::LivelockCheck,
+    /// No rule: what should happen in some run.
+    marks: crate::marks::decisions::Decisions,
     facts: u64,
     decisions: u64,
     /// Some service has opened a socket.
@@ -143,6 +145,7 @@ impl Checks {
         broken(self.failure_path.on_fact(fact));
         broken(self.fleet.on_fact(now, fact));
         broken(self.livelock.on_fact(now, fact));
+        self.marks.on_fact(fact);
     }
 
     /// The host as its facts make it.

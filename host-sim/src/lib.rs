@@ -42,6 +42,7 @@ mod client;
 mod coroutine;
 mod fault;
 mod kernel;
+pub mod marks;
 mod sim;
 pub mod story;
 mod sys;

@@ -135,3 +135,14 @@ fn peeks_at_a_real_clock() {
         sim.run_for(Duration::from_secs(10));
     });
 }
+
+/// Passes; one of its marks is never reached.
+#[test]
+fn marks_what_happens_and_what_does_not() {
+    check!(|sim| {
+        sim.host(|| App::new("idle"));
+        sim.run_for(Duration::from_secs(1));
+        harness::sometimes!("a second passes");
+        harness::sometimes!(sim.host_status().is_some(), "a host ends by itself");
+    });
+}

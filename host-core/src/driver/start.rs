@@ -70,7 +70,7 @@ impl Driver {
         inherited: &[NamedListener],
     ) -> Result<Self, RunError> {
         let mut config = app.config.clone();
-        config.drain_timeout.get_or_insert(link.config.hosted_drain_timeout());
+        config.drain_timeout.get_or_insert_with(|| link.config.hosted_drain_timeout());
         let mut mistakes = app.mistakes();
         let bound = listeners::bind(&app, &*sys, &mut mistakes);
         if !mistakes.is_empty() {

@@ -3,6 +3,7 @@
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
 use crate::kernel::{Call, Index, Kernel};
+use crate::marks::sometimes;
 use crate::story::Aside;
 use crate::trace::{Kind, hash_bytes};
 use host_core::sys::{Errno, Handle, ShutdownHow};
@@ -140,6 +141,7 @@ impl Kernel {
             return self.failed(me, Call::Write, errno);
         }
         if peer_is_gone || end.finished {
+            sometimes!("something is said to one who is gone");
             return self.failed(me, Call::Write, Errno::PIPE);
         }
         if bytes.len() > BUFFER - BUFFER_RESERVE {
@@ -151,6 +153,7 @@ impl Kernel {
         }
         self.progressed(me, handle, false);
         if full {
+            sometimes!("a channel is full");
             return self.failed(me, Call::Write, Errno::AGAIN);
         }
         self.record(me, Kind::Write, handle.raw(), bytes.len() as u64);
@@ -184,6 +187,7 @@ impl Kernel {
         let peer = self.channel_end(channel, 1 - side);
         peer.used = 0;
         if !unread.is_empty() && peer.file.is_some() {
+            sometimes!("a channel ends with messages that nobody has read");
             peer.error = Some(Errno::CONNRESET);
         }
         self.notify_channel(channel, 1 - side);

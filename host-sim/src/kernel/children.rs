@@ -7,6 +7,7 @@ use crate::kernel::process::{Life, News, Orphanage, Process, Run};
 use crate::kernel::signals::Signals;
 use crate::kernel::slots::Seat;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, Nanos};
+use crate::marks::sometimes;
 use crate::story::Aside;
 use crate::trace::Kind;
 use host_core::sys::{Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError, Handle, Pid, Signal};
@@ -137,7 +138,10 @@ impl Kernel {
         if process.life == Life::Gone || process.parent != Some(me) {
             return self.failed(me, Call::Reap, Errno::CHILD);
         }
-        let Some(status) = process.status.filter(|_| process.life == Life::Zombie) else { return Ok(None) };
+        let Some(status) = process.status.filter(|_| process.life == Life::Zombie) else {
+            sometimes!("a child is asked after that has not ended yet");
+            return Ok(None);
+        };
         self.collect_status(me, child, status);
         Ok(Some(status))
     }
@@ -160,11 +164,13 @@ impl Kernel {
             return self.failed(me, Call::SignalChild, Errno::SRCH);
         };
         let living = process.is_living();
+        sometimes!(!living, "a host signals a worker that has ended (K8)");
         self.check_signal(me, child, signal);
         self.record(me, Kind::SignalChild, u64::from(signal.number()), u64::from(pid.0));
         if signal == Signal::Kill && living && self.laid.exit_races > 0 {
             // K9: it was on its way out by itself at that moment.
             self.laid.exit_races -= 1;
+            sometimes!("a worker exits at the moment of its KILL (K9)");
             self.end(child, ExitStatus::Code(0));
         }
         self.signal(child, signal);
@@ -176,6 +182,7 @@ impl Kernel {
         if let Some((child, news)) = self.process(me).news.pop_first() {
             let pid = self.process(child).number?;
             self.record(me, Kind::ChildNews, u64::from(pid.0), u64::from(news == News::Stopped));
+            sometimes!(!self.process(me).news.is_empty(), "there is news of two children at once");
             return Some(match news {
                 News::Stopped => ChildNews::Stopped(pid),
                 News::Continued => ChildNews::Continued(pid),

@@ -3,6 +3,7 @@
 use crate::choice::Stream;
 use crate::kernel::process::{Life, News, Orphanage, Process, Run};
 use crate::kernel::{Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos};
+use crate::marks::sometimes;
 use crate::trace::{Kind, encode_status};
 use host_core::sys::{ExitStatus, OnHostDeath, Signal};
 
@@ -92,6 +93,7 @@ impl Kernel {
             return;
         }
         process.life = Life::Zombie;
+        sometimes!(process.parent.is_none(), "a process dies that is nobody's child");
         let (parent, seen_as) = (process.parent, process.seen_as);
         self.orphan_children(index);
         let Some(parent) = parent else { return self.vanish(index) };
@@ -102,8 +104,14 @@ impl Kernel {
             self.wake_waiters(file);
         }
         match self.lateness(index) {
-            0 => self.announce(index),
-            delay => self.after(delay, Happening::Announce { index }),
+            0 => {
+                sometimes!("a death is told at once");
+                self.announce(index);
+            }
+            delay => {
+                sometimes!(delay > MILLISECOND, "a death is told late");
+                self.after(delay, Happening::Announce { index });
+            }
         }
         self.mourn(parent, index);
     }
@@ -157,6 +165,7 @@ impl Kernel {
             && let Some(file) = self.process(index).seen_as
             && self.choices.one_in(Stream::News, index, EARLY_ONE_IN)
         {
+            sometimes!("a child is reported dead before it is");
             self.notify_falsely(file);
         }
     }
@@ -174,7 +183,10 @@ impl Kernel {
                 self.process(adopter).children.insert(child);
             }
             match (life, adopter) {
-                (Life::Zombie, None) => self.vanish(child),
+                (Life::Zombie, None) => {
+                    sometimes!("a host dies before it has reaped a child");
+                    self.vanish(child);
+                }
                 (Life::Zombie, Some(adopter)) => self.mourn(adopter, child),
                 (Life::Living, _) => {
                     let delay = self.cost(child, DEATH_SIGNAL_DELAY);
@@ -204,10 +216,16 @@ impl Kernel {
             return;
         }
         self.record(index, Kind::Orphaned, 0, 0);
+        sometimes!(self.process(index).stopped, "a stopped worker loses its host");
+        sometimes!(self.process(index).truth.hung_since.is_some(), "a worker that hangs loses its host");
         match self.process(index).orphanage {
             None => {}
-            Some(Orphanage { policy: OnHostDeath::Exit, .. }) => self.signal(index, Signal::Kill),
+            Some(Orphanage { policy: OnHostDeath::Exit, .. }) => {
+                sometimes!("a worker ends with its host");
+                self.signal(index, Signal::Kill);
+            }
             Some(Orphanage { policy: OnHostDeath::Drain, drain_timeout }) => {
+                sometimes!("a worker drains since its host has died");
                 self.ask_to_quit(index);
                 self.after(drain_timeout, Happening::Signal { index, signal: Signal::Alrm });
             }

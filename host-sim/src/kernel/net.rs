@@ -4,6 +4,7 @@ use crate::choice::Stream;
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos, SECOND};
+use crate::marks::sometimes;
 use crate::story::Aside;
 use crate::trace::{Kind, hash_bytes};
 use host_core::sys::{Errno, Handle, ShutdownHow, UnixPath};
@@ -287,14 +288,17 @@ impl Kernel {
         let full = self.process(me).descriptors.is_full();
         if full || self.laid.descriptors_short && Some(me) == self.host {
             // K16: the connection stays in the queue, and the listener stays readable.
+            sometimes!("an accept finds no descriptor, and the connection stays (K16)");
             return self.failed(me, Call::Accept, Errno::MFILE);
         }
         let Some(conn) = self.net.listeners[listener as usize].queue.front().copied() else {
             self.progressed(me, handle, true);
+            sometimes!("an accept finds that others were faster");
             return self.failed(me, Call::Accept, Errno::AGAIN);
         };
         if self.laid.abort_accepts > 0 {
             self.laid.abort_accepts -= 1;
+            sometimes!("a connection is aborted before it is accepted");
             self.net.listeners[listener as usize].queue.pop_front();
             self.send_reset(conn, 1);
             self.record_world(Kind::Fault, crate::fault::Class::AbortedAccept as u64, u64::from(conn));
@@ -305,6 +309,11 @@ impl Kernel {
         };
         self.net.listeners[listener as usize].queue.pop_front();
         // K15: a connection that was reset before it was accepted is accepted all the same.
+        sometimes!(
+            self.net.end(conn, 1).error.is_some(),
+            "a connection is accepted that was reset before (K15)"
+        );
+        sometimes!(self.net.end(conn, 1).fin_received, "a connection is accepted whose peer has finished");
         self.net.end(conn, 1).file = self.file(me, accepted);
         self.progressed(me, handle, true);
         self.check_accept(me);
@@ -371,6 +380,7 @@ impl Kernel {
             self.progressed(me, handle, false);
         }
         if room == 0 && !bytes.is_empty() {
+            sometimes!("a socket has no room");
             return self.failed(me, Call::Write, Errno::AGAIN);
         }
         let count = if self.laid.short_io { self.shorter(conn, room) } else { room };
@@ -582,6 +592,7 @@ impl Kernel {
                 let accepted =
                     end.file.is_some() || side == 1 && end.state == State::Established && !end.fin_sent;
                 if !accepted {
+                    sometimes!("bytes come for one who is gone");
                     // The process that would read it is gone: the sender is told.
                     self.send_reset(conn, side);
                     return;
@@ -634,6 +645,7 @@ impl Kernel {
         let open = self.net.listeners.iter().enumerate().filter(|(_, listener)| is_open(listener));
         let open: Vec<_> = open.map(|(index, _)| index as u32).collect();
         let picked = self.choices.choose(Stream::Net, conn, open.len() as u32);
+        sometimes!(picked > 0, "a connection comes to another lane than the first");
         Some(open[picked as usize])
     }
 
@@ -647,6 +659,7 @@ impl Kernel {
         let address = self.net.conns[conn as usize].addresses[1];
         let refused = self.laid.refuse;
         let Some(listener) = self.listening(conn, address).filter(|_| !refused) else {
+            sometimes!(!refused, "nobody listens there");
             self.net.end(conn, 1).state = State::Dead;
             self.send(conn, 1, Segment::Refused);
             return;
@@ -656,6 +669,8 @@ impl Kernel {
         let (file, full) = (*file, queue.len() > *backlog as usize);
         if full {
             self.net.conns[conn as usize].tried = Some(listener);
+            sometimes!("a backlog is full, and nobody refuses (K10)");
+            sometimes!(attempt > 3, "a backlog is full for the fourth time");
             if attempt > SYN_RETRIES {
                 self.give_up(conn, Errno::TIMEDOUT);
             } else {

@@ -1,6 +1,7 @@
 //! Process numbers: given in a circle, used again once their process was reaped.
 
 use crate::kernel::Index;
+use crate::marks::sometimes;
 use host_core::sys::Pid;
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ impl Numbers {
     pub(crate) fn take(&mut self, index: Index) -> Option<Pid> {
         let free = |from: u32, to: u32| (from..to).find(|number| !self.taken.contains_key(number));
         let number = free(self.last + 1, self.max).or_else(|| free(FIRST, (self.last + 1).min(self.max)))?;
+        sometimes!(number < self.last, "process numbers begin again");
         self.last = number;
         self.taken.insert(number, index);
         Some(Pid(number))

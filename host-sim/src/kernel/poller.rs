@@ -8,6 +8,7 @@ use crate::choice::Stream;
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::process::Run;
 use crate::kernel::{Call, Happening, Index, Kernel, Nanos};
+use crate::marks::sometimes;
 use crate::trace::Kind;
 use host_core::sys::{Errno, Handle, Interest, PollEvent, Readiness};
 use std::collections::VecDeque;
@@ -268,9 +269,12 @@ impl Kernel {
                 self.queue_shared(file, place);
             }
         }
+        sometimes!(woken.is_none(), "a connection comes while everybody is busy");
+        sometimes!(others > 1, "a connection finds two who wait");
         let Some(woken) = woken else { return };
         self.queue_shared(file, woken);
         if others > 1 && self.choices.one_in(Stream::Wake, listener, HERD_ONE_IN) {
+            sometimes!("one connection wakes two workers (K27)");
             self.queue_shared(file, waiting[(picked + 1) % waiting.len()]);
         }
     }

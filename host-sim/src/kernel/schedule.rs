@@ -4,6 +4,7 @@ use crate::check::truth::pauses::Kind as Pause;
 use crate::choice::Stream;
 use crate::kernel::process::Run;
 use crate::kernel::{Happening, Index, Kernel, MICROSECOND, Nanos};
+use crate::marks::sometimes;
 use crate::trace::Kind;
 
 /// What one system call costs: the order of magnitude of a cheap one on today's machines.
@@ -54,6 +55,7 @@ impl Kernel {
     pub(crate) fn pulses_too_often(&mut self, me: Index) -> bool {
         let process = self.process(me);
         process.pulses += 1;
+        sometimes!(process.pulses >= PULSES_A_ROUND, "a body gives signs of life and does nothing else");
         process.pulses >= PULSES_A_ROUND && std::mem::take(&mut process.pulses) > 0
     }
 
@@ -85,6 +87,7 @@ impl Kernel {
     pub(crate) fn interrupt(&mut self, index: Index) {
         let process = self.process(index);
         if matches!(process.run, Run::Blocked { interruptible: true }) {
+            sometimes!("a call that waits is interrupted");
             process.interrupted = true;
             self.wake(index);
         }
@@ -98,6 +101,7 @@ impl Kernel {
         }
         if process.is_halted() {
             process.owed = true;
+            sometimes!("a process has its turn while it does not run");
             return false;
         }
         process.run = Run::Running;

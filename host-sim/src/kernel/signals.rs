@@ -3,6 +3,7 @@
 use crate::kernel::files::FileId;
 use crate::kernel::process::News;
 use crate::kernel::{Index, Kernel};
+use crate::marks::sometimes;
 use crate::trace::Kind;
 use host_core::sys::{ExitStatus, Signal};
 
@@ -168,6 +169,7 @@ impl Kernel {
         let signals = &mut self.process(index).signals;
         if signals.pending & bit(Signal::Cont) != 0 {
             signals.pending &= !bit(Signal::Cont);
+            sometimes!("a pending CONT is taken away by what stops");
             self.check_continuation_lost(index);
         }
     }
@@ -175,8 +177,22 @@ impl Kernel {
     /// Sends a signal. To one that has ended it succeeds and does nothing (K8, K9).
     pub(crate) fn signal(&mut self, index: Index, signal: Signal) {
         if !self.process(index).is_living() {
+            sometimes!("a signal reaches a process that has ended (K8)");
+            sometimes!(signal == Signal::Kill, "a KILL comes after the end (K9)");
             return;
         }
+        sometimes!(
+            self.process(index).stopped && signal == Signal::Kill,
+            "KILL ends a process that is stopped (K5)"
+        );
+        sometimes!(
+            self.process(index).stopped && signal == Signal::Quit,
+            "QUIT waits for a process that is stopped (K5)"
+        );
+        sometimes!(
+            self.process(index).stopped && signal == Signal::Stop,
+            "a stopped process is stopped once more"
+        );
         self.record(index, Kind::Signalled, u64::from(signal.number()), 0);
         match signal {
             Signal::Kill => return self.end(index, ended_by(Signal::Kill)),
@@ -207,6 +223,12 @@ impl Kernel {
         }
         let process = self.process(index);
         if process.is_living() && !process.signals.drops(signal) {
+            sometimes!(process.signals.is_pending(signal), "a signal merges with one that is pending (K3)");
+            let others = process.signals.pending & !bit(signal);
+            sometimes!(others.count_ones() > 2, "four different signals are pending");
+            sometimes!(others > bit(signal), "a signal overtakes one with a higher number (K3)");
+            let news = signal == Signal::Chld && process.signals.is_pending(signal);
+            sometimes!(news, "the news of two children is one CHLD (K1)");
             process.signals.pending |= bit(signal);
             self.take_signals(index);
         }
@@ -251,6 +273,8 @@ impl Kernel {
     pub(crate) fn ask_to_quit(&mut self, index: Index) {
         self.interrupt(index);
         let process = self.process(index);
+        sometimes!(process.interrupted, "QUIT interrupts a worker's call");
+        sometimes!(process.quit_asked, "a worker is asked to quit twice");
         if !std::mem::replace(&mut process.quit_asked, true) {
             let file = process.quit_file;
             self.record(index, Kind::QuitAsked, 0, 0);

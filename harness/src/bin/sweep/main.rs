@@ -17,6 +17,7 @@
 //! | 11 | liveness: something did not come to its end once faults had stopped (L1, L2, …) |
 //! | 12 | crash: a process died, computed for too long, or panicked outside user code (S45) |
 //! | 13 | nondeterminism: the same seed gave two runs, or a decision depends on the wall clock |
+//! | 14 | nothing was found, and more marks were never reached than may be |
 //!
 //! Of several kinds the status is that of the gravest: crash, nondeterminism, safety, liveness.
 
@@ -30,6 +31,9 @@ use options::Options;
 use std::io::Write as _;
 use std::process::ExitCode;
 use stretch::Sweep;
+
+/// The status if marks were missed.
+const MISSED: u8 = 14;
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -47,7 +51,8 @@ fn main() -> ExitCode {
     let sweep = Sweep::new(&options, tests);
     sweep.run();
     say(&sweep.summary());
-    ExitCode::from(sweep.gravest().map_or(0, kind::Kind::status))
+    let missed = if sweep.missed_too_many() { MISSED } else { 0 };
+    ExitCode::from(sweep.gravest().map_or(missed, kind::Kind::status))
 }
 
 fn give_up(why: &str, status: u8) -> ExitCode {

@@ -16,10 +16,13 @@ WORDS                 only tests whose name has one of them
 --package P           the packages of the tests, and
 --test T              the test targets, each as often as wanted (those of this project)
 --profile P           the profile of cargo that builds them (sweep)
+--marks-of CRATE      only marks in crates whose name begins like this, as often as wanted (every crate
+                      but this library's own)
+--marks-missed-max N  fail if more than N marks were never reached (none fails)
 
 HOST_ENGINE, HOST_SHRINK_SECONDS and the like reach every test.
 Exit status: 0 nothing found, 1 not done, 2 called wrongly, 10 safety, 11 liveness, 12 crash,
-13 nondeterminism.";
+13 nondeterminism, 14 marks were missed.";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -31,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) packages: Vec<String>,
     pub(crate) tests: Vec<String>,
     pub(crate) profile: String,
+    pub(crate) marks_of: Vec<String>,
+    pub(crate) marks_missed_max: Option<usize>,
     pub(crate) words: Vec<String>,
 }
 
@@ -45,6 +50,8 @@ impl Default for Options {
             packages: Vec::new(),
             tests: Vec::new(),
             profile: "sweep".to_owned(),
+            marks_of: Vec::new(),
+            marks_missed_max: None,
             words: Vec::new(),
         }
     }
@@ -66,6 +73,10 @@ impl Options {
                 "--package" | "-p" => options.packages.push(value()?),
                 "--test" => options.tests.push(value()?),
                 "--profile" => options.profile = value()?,
+                "--marks-of" => options.marks_of.push(value()?.replace('-', "_")),
+                "--marks-missed-max" => {
+                    options.marks_missed_max = Some(number(&argument, &value()?)? as usize);
+                }
                 "--help" | "-h" => return Ok(None),
                 unknown if unknown.starts_with('-') => {
                     return Err(format!("`{unknown}` is no option; --help lists them"));
@@ -112,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_is_wanted() {
-        let all = parse("--seeds 20 --from 0xff --jobs 3 --minutes 0.5 --twin -p mine --test a --test b --profile test hang")
+        let all = parse("--seeds 20 --from 0xff --jobs 3 --minutes 0.5 --twin -p mine --test a --test b --profile test --marks-of my-own --marks-missed-max 3 hang")
             .unwrap()
             .unwrap();
         let expected = Options {
@@ -124,6 +135,8 @@ mod tests {
             packages: vec!["mine".into()],
             tests: vec!["a".into(), "b".into()],
             profile: "test".into(),
+            marks_of: vec!["my_own".into()],
+            marks_missed_max: Some(3),
             words: vec!["hang".into()],
         };
         assert_eq!(all, expected);
@@ -137,6 +150,10 @@ mod tests {
         let rows = [
             ("--seeds", "--seeds wants a value"),
             ("--seeds many", "--seeds is `many`, but must be a number, decimal or hexadecimal after 0x"),
+            (
+                "--marks-missed-max few",
+                "--marks-missed-max is `few`, but must be a number, decimal or hexadecimal after 0x",
+            ),
             ("--jobs 0", "--jobs is 0, but must be at least 1"),
             ("--minutes -1", "--minutes is `-1`, but must be a number of minutes"),
             ("--sedes 5", "`--sedes` is no option; --help lists them"),

@@ -22,6 +22,7 @@ impl Progress {
         seeds: u64,
         of: u64,
         findings: usize,
+        marks: (usize, usize),
         elapsed: Duration,
         time: Option<Duration>,
     ) {
@@ -29,7 +30,7 @@ impl Progress {
             return;
         }
         self.shown = elapsed;
-        let line = line(seeds, of, findings, elapsed, time);
+        let line = line(seeds, of, findings, marks, elapsed, time);
         // Nobody reads it: then nobody wants to know.
         let _ = match self.terminal {
             true => write!(std::io::stdout(), "\r\x1b[K{line}").and_then(|()| std::io::stdout().flush()),
@@ -44,8 +45,16 @@ impl Progress {
     }
 }
 
-/// `1200 of 60000 seeds, 400 a second, 2 failures, 2:27 left`; `time` is how much of it is left.
-fn line(seeds: u64, of: u64, findings: usize, elapsed: Duration, time: Option<Duration>) -> String {
+/// `1200 of 60000 seeds, 400 a second, 2 failures, 7 of 9 marks, 2:27 left`; `marks` are those that were reached, of
+/// how many, and `time` is how much of it is left.
+fn line(
+    seeds: u64,
+    of: u64,
+    findings: usize,
+    marks: (usize, usize),
+    elapsed: Duration,
+    time: Option<Duration>,
+) -> String {
     let rate = seeds as f64 / elapsed.as_secs_f64().max(0.001);
     let failures = match findings {
         0 => String::new(),
@@ -58,7 +67,11 @@ fn line(seeds: u64, of: u64, findings: usize, elapsed: Duration, time: Option<Du
         let seconds = left.as_secs();
         format!(", {}:{:02} left", seconds / 60, seconds % 60)
     });
-    format!("{seeds} of {of} seeds, {rate:.0} a second{failures}{left}")
+    let marks = match marks {
+        (_, 0) => String::new(),
+        (reached, all) => format!(", {reached} of {all} marks"),
+    };
+    format!("{seeds} of {of} seeds, {rate:.0} a second{failures}{marks}{left}")
 }
 
 #[cfg(test)]
@@ -69,16 +82,16 @@ mod tests {
     fn a_line_says_how_far_it_is_and_how_long_it_takes() {
         let second = Duration::from_secs(1);
         let rows = [
-            (line(0, 100, 0, Duration::ZERO, None), "0 of 100 seeds, 0 a second"),
+            (line(0, 100, 0, (0, 0), Duration::ZERO, None), "0 of 100 seeds, 0 a second"),
             (
-                line(1200, 60_000, 2, 3 * second, None),
-                "1200 of 60000 seeds, 400 a second, 2 failures, 2:27 left",
+                line(1200, 60_000, 2, (7, 9), 3 * second, None),
+                "1200 of 60000 seeds, 400 a second, 2 failures, 7 of 9 marks, 2:27 left",
             ),
             (
-                line(10, 100, 1, second, Some(5 * second)),
+                line(10, 100, 1, (0, 0), second, Some(5 * second)),
                 "10 of 100 seeds, 10 a second, 1 failure, 0:05 left",
             ),
-            (line(100, 90, 0, second, None), "100 of 90 seeds, 100 a second, 0:00 left"),
+            (line(100, 90, 0, (0, 0), second, None), "100 of 90 seeds, 100 a second, 0:00 left"),
         ];
         for (line, expected) in rows {
             assert_eq!(line, expected);

@@ -4,10 +4,12 @@ use crate::kind::Kind;
 use crate::options::Options;
 use crate::progress::Progress;
 use crate::targets::Test;
+use harness::marks::Ledger;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -32,6 +34,15 @@ pub(crate) struct Sweep<'a> {
     /// A job has ended.
     ended: Condvar,
     begun: Instant,
+    /// Where processes leave what they have reached.
+    marks: PathBuf,
+}
+
+impl Drop for Sweep<'_> {
+    fn drop(&mut self) {
+        // There is no such directory if no process has left anything.
+        let _ = std::fs::remove_dir_all(&self.marks);
+    }
 }
 
 #[derive(Default)]
@@ -43,6 +54,8 @@ struct State {
     findings: BTreeMap<usize, Finding>,
     /// Stretches that were left out, since time was over.
     left_out: bool,
+    /// What was reached so far, in the crates that were asked for.
+    marks: Ledger,
 }
 
 struct Finding {
@@ -60,7 +73,8 @@ fn now() -> Instant {
 impl<'a> Sweep<'a> {
     pub(crate) fn new(options: &'a Options, tests: Vec<Test>) -> Self {
         let (seeds, state, ended) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
-        Self { options, tests, seeds, state, ended, begun: now() }
+        let marks = std::env::temp_dir().join(format!("sweep-marks-{}", std::process::id()));
+        Self { options, tests, seeds, state, ended, begun: now(), marks }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,6 +102,7 @@ impl<'a> Sweep<'a> {
                 self.seeds.load(Ordering::Relaxed),
                 of,
                 state.findings.len(),
+                (state.marks.len() - state.marks.missed().len(), state.marks.len()),
                 self.begun.elapsed(),
                 time,
             );
@@ -136,6 +151,7 @@ impl<'a> Sweep<'a> {
         command.args(["-c", r#"exec "$0" "$@" 2>&1"#]).arg(&test.program);
         command.args([&test.name, "--exact", "--nocapture", "--test-threads=1"]).current_dir(&test.folder);
         command.env("HOST_SEEDS", count.to_string()).env("HOST_SEEDS_FROM", first.to_string());
+        command.env("HOST_MARKS", &self.marks);
         command.env("RUST_BACKTRACE", "0").env_remove("HOST_SEED").env_remove("HOST_CHOICES");
         if self.options.twin {
             command.env("HOST_TWIN", "1");
@@ -143,7 +159,9 @@ impl<'a> Sweep<'a> {
         let ended = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().and_then(|mut child| {
             let output = child.stdout.take().expect("it is piped");
             let heard = self.listen(output);
-            child.wait().map(|status| (status, heard))
+            let status = child.wait();
+            self.collect_marks(child.id());
+            status.map(|status| (status, heard))
         });
         let (status, heard) = match ended {
             Ok(ended) => ended,
@@ -168,6 +186,23 @@ impl<'a> Sweep<'a> {
             (None, Some((rule, line))) => self.found(index, Kind::of_rule(&rule), line, heard.said),
             (None, None) => self.found(index, Kind::Safety, "it failed".to_owned(), heard.said),
         }
+    }
+
+    /// Adds what a process has reached to the rest.
+    fn collect_marks(&self, process: u32) {
+        let path = self.marks.join(format!("{process}.marks"));
+        let mut ledger = Ledger::default();
+        // A test that runs no seeds leaves none, and neither does one that was ended.
+        if ledger.add(&path).is_ok() {
+            let _ = std::fs::remove_file(&path);
+            self.state().marks.merge(ledger.of(&self.options.marks_of));
+        }
+    }
+
+    /// Whether more marks were never reached than may be.
+    pub(crate) fn missed_too_many(&self) -> bool {
+        let missed = self.state().marks.missed().len();
+        self.options.marks_missed_max.is_some_and(|most| missed > most)
     }
 
     fn found(&self, test: usize, kind: Kind, what: String, said: Vec<String>) {
@@ -211,6 +246,9 @@ impl<'a> Sweep<'a> {
         );
         if !state.unseeded.is_empty() {
             let _ = writeln!(told, "{} more tests have no seeds, and were run once", state.unseeded.len());
+        }
+        if !state.marks.is_empty() {
+            let _ = writeln!(told, "{}", state.marks);
         }
         let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
         state.findings.values().for_each(|finding| *kinds.entry(finding.kind).or_default() += 1);
