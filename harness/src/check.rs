@@ -226,6 +226,12 @@ pub fn search(site: Site, plan: Plan, scenario: impl Fn(&mut Sim)) -> Option<Rep
 }
 
 fn search_with(site: Site, plan: Plan, engine: &Engine, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
+    let found = search_by(site, plan, engine, scenario);
+    crate::marks::leave();
+    found
+}
+
+fn search_by(site: Site, plan: Plan, engine: &Engine, scenario: &impl Fn(&mut Sim)) -> Option<Found> {
     let pool = Pool::default();
     let watchdog = Watchdog::start(site, engine, plan.run_max, &pool);
     if engine.enumeration().is_some() {
@@ -342,7 +348,6 @@ pub fn run(site: Site, scenario: impl Fn(&mut Sim)) {
     let engine = Engine::from_env();
     let plan = Plan::from_env();
     let found = search_with(site, plan, &engine, &scenario);
-    crate::marks::leave();
     let Some(mut found) = found else {
         if plan.count == 1 {
             report::of_success(when, site, engine.choices(plan.first), &scenario);

@@ -7,6 +7,7 @@ mod faults;
 mod liveness;
 mod nested;
 mod queue;
+mod rare;
 mod recycling;
 mod settings;
 mod spread;

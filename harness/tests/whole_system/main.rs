@@ -2,6 +2,7 @@
 
 mod clocks;
 mod echo;
+mod ends;
 mod faults;
 mod idle;
 mod reconnect;

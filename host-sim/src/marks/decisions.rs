@@ -89,13 +89,11 @@ impl Decisions {
                 ForkError::Threads { .. } => sometimes!("a process with threads is told to fork"),
                 ForkError::System { call, .. } => {
                     sometimes!(*call == "fork", "fork fails");
-                    sometimes!(*call == "pidfd_open", "a child cannot be watched for want of descriptors");
                     sometimes!(*call == "socketpair", "there is no descriptor left for a channel");
                 }
             },
             Event::WorkerSaid { worker, message } => self.said(*worker, message.as_ref().ok().copied()),
             Event::WorkerExited { worker, status } => self.exited(*worker, *status),
-            Event::SignalFailed { .. } => sometimes!("a signal cannot be sent to a worker"),
             Event::MindFailed { .. } => sometimes!("a worker cannot be told of its lanes"),
             Event::Beats { readings, .. } => self.looked(readings),
             Event::ChildStopped { .. } => sometimes!("the kernel tells that a child was stopped"),
@@ -110,8 +108,6 @@ impl Decisions {
                 sometimes!(readiness.ended, "a service hears that its peer has finished");
                 sometimes!(readiness.readable && readiness.writable, "a socket is ready for both at once");
             }
-            Event::WatchFailed { .. } => sometimes!("a socket cannot be watched"),
-            Event::SystemFailed { .. } => sometimes!("a call that the host cannot do without fails"),
             Event::Returned { callback, outcome, .. } => match outcome {
                 Outcome::Failed => {
                     sometimes!(*callback == Callback::Connect, "a connect fails");
@@ -141,7 +137,13 @@ impl Decisions {
                 sometimes!(interest.is_none(), "a service leaves a socket alone for a while");
                 sometimes!(interest.writable, "a service waits until there is room");
             }
-            Event::Started { .. } | Event::Opened { .. } | Event::Closed { .. } => {}
+            // No scenario can bring about the failures among these: tables of tests do.
+            Event::Started { .. }
+            | Event::Opened { .. }
+            | Event::Closed { .. }
+            | Event::WatchFailed { .. }
+            | Event::SystemFailed { .. }
+            | Event::SignalFailed { .. } => {}
         }
     }
 
@@ -184,7 +186,7 @@ impl Decisions {
             Some(FromWorker::Extended) => sometimes!("a worker asks for more time"),
             Some(FromWorker::LeftWaiting) => sometimes!("a worker leaves a connection that it was woken for"),
             Some(FromWorker::Leaves) => sometimes!("a worker says that it minds its lanes no longer"),
-            None => sometimes!("a worker says what is no message"),
+            None => {}
         }
     }
 
@@ -221,7 +223,6 @@ impl Decisions {
                 sometimes!(lanes.iter().count() == 1, "a worker is given back to its own lane");
                 sometimes!(lanes.iter().count() > 1, "a worker minds the lane of another");
             }
-            Action::KillAll => sometimes!("a loop that cannot go on kills its workers"),
             Action::Look => sometimes!("a host looks before it goes on with its turn"),
             Action::NotifyFailure { why, .. } => match why {
                 Why::Callback => sometimes!("a failure reaches the notifier"),
@@ -229,7 +230,7 @@ impl Decisions {
                     sometimes!(*ended, "a service never closes what its peer has ended");
                     sometimes!(!*ended, "a service never reads what is there");
                 }
-                Why::NotWatched { .. } => sometimes!("a socket that cannot be watched reaches the notifier"),
+                Why::NotWatched { .. } => {}
             },
             Action::Finish(ending) => match ending {
                 Ending::Stopped => sometimes!("a host ends in order"),
@@ -237,7 +238,7 @@ impl Decisions {
                 Ending::ServiceFailed => sometimes!("a host ends by the failure of a service"),
                 Ending::FleetGivenUp { .. } => sometimes!("a host ends with a fleet that is given up"),
                 Ending::Threads { .. } => sometimes!("a host ends since it cannot fork"),
-                Ending::SystemFailed { .. } => sometimes!("a host ends since its loop cannot go on"),
+                Ending::SystemFailed { .. } => {}
             },
             Action::Tell { notice, .. } => match notice {
                 Notice::ConnectFailed { attempt, .. } => {
@@ -257,7 +258,8 @@ impl Decisions {
             | Action::CloseService { .. }
             | Action::Spawn { .. }
             | Action::ReadBeats { .. }
-            | Action::ReadChildNews { .. } => {}
+            | Action::ReadChildNews { .. }
+            | Action::KillAll => {}
         }
     }
 
@@ -269,7 +271,6 @@ impl Decisions {
             (Some(Signal::Term), Signal::Kill) => sometimes!("KILL follows TERM"),
             (Some(_), Signal::Kill) => sometimes!("KILL follows the soft signal"),
             (Some(Signal::Quit), Signal::Term) => sometimes!("TERM follows QUIT"),
-            (Some(_), Signal::Term) => sometimes!("TERM follows the soft signal"),
             (None, Signal::Abrt | Signal::Usr1) => sometimes!("a late worker is sent the soft signal"),
             _ => {}
         }
