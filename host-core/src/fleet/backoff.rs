@@ -54,8 +54,19 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn jitter_takes_up_to_half_and_that_half_is_in_it() {
+        let backoff = Backoff { first: Duration::from_nanos(2), max: Duration::from_nanos(2) };
+        let mut random = Random::new(7);
+        let mut seen: Vec<_> = (0..100).map(|_| backoff.delay(2, &mut random).as_nanos()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [1, 2]);
+    }
 
     #[test]
     fn delays_double_up_to_the_bound_and_jitter_takes_away_at_most_half() {

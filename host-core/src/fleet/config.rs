@@ -334,6 +334,8 @@ mod tests {
         many.workers = Some(10_000);
         assert_eq!((many.wanted_max(), many.slots(), many.budget().count), (32_768, 65_536, 50_000));
         assert_eq!(many.mistakes(), []);
+        let all_jitter = FleetConfig { requests_jitter_percent: 100, ..FleetConfig::new("f") };
+        assert_eq!(all_jitter.mistakes(), []);
     }
 
     #[test]
@@ -425,6 +427,7 @@ mod tests {
                 "backoff of fleet `f` is 2 ms up to 1 ms, but must not end below its first delay",
             ),
             (|c| c.workers_max = Some(0), "workers_max of fleet `f` is 0, but must be 1 to 32768"),
+            (|c| c.workers_max = Some(32_769), "workers_max of fleet `f` is 32769, but must be 1 to 32768"),
         ];
         for (change, expected) in rows {
             let found = mistakes(change);

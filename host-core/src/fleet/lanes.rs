@@ -264,6 +264,17 @@ mod tests {
     use alloc::format;
     use alloc::string::String;
 
+    #[test]
+    fn a_set_has_what_was_put_in_and_nothing_else() {
+        let mut lanes = Lanes::NONE;
+        for number in [0, 3, 64, 255] {
+            lanes.insert(Lane(number));
+        }
+        let has: Vec<_> = (0..=255).filter(|number| lanes.contains(Lane(*number))).collect();
+        assert_eq!(has, [0, 3, 64, 255]);
+        assert!((0..=255).all(|number| !Lanes::NONE.contains(Lane(number))));
+    }
+
     fn worker(slot: u16, incarnation: u32) -> WorkerId {
         WorkerId { fleet: FleetId::new(0), slot: Slot::new(slot), incarnation }
     }

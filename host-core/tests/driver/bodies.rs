@@ -406,6 +406,47 @@ fn what_a_host_cannot_be_told_since_its_channel_is_full_is_told_as_soon_as_it_ca
 }
 
 #[test]
+fn two_things_that_a_host_cannot_be_told_are_both_owed() {
+    let record = work(
+        |fleet| fleet.requests_max(1).requests_jitter_percent(0),
+        |sys| {
+            sys.report([Report::Ready(vec![LISTENER])]);
+            // It is ready; then the channel is full for two rounds, of which each asks for both.
+            let full = Err(Errno::AGAIN);
+            sys.answer("write", [Ok(1), full, full, full, full, full]);
+            sys.answer("accept", [Err(Errno::AGAIN), Err(Errno::BADF), Ok(0)]);
+        },
+        |worker| {
+            assert!(worker.accept("web").is_err());
+            // Turning to another listener leaves the connection of the first.
+            worker.accept("jobs").map(drop)?;
+            worker.request_done();
+            assert!(worker.wanted() && worker.wanted() && worker.wanted());
+            Ok(())
+        },
+    );
+    let said = lines(&record, &["say"]);
+    let count = |line: &str| said.iter().filter(|said| *said == line).count();
+    assert_eq!((count("say h5 [4] Ok(1)"), count("say h5 [2] Ok(1)")), (1, 1), "each once: {said:?}");
+    assert!(count("say h5 [4] Err(EAGAIN)") > 1 && count("say h5 [2] Err(EAGAIN)") > 1, "{said:?}");
+}
+
+#[test]
+fn work_that_is_declared_is_told_to_the_system() {
+    let record = work(
+        plain,
+        |_| {},
+        |worker| {
+            let before = worker.now();
+            worker.work(30 * MS);
+            assert_eq!(worker.now().since(before), 30 * MS);
+            Ok(())
+        },
+    );
+    assert_eq!(lines(&record, &["body"]), ["body: exit status 0"]);
+}
+
+#[test]
 fn a_worker_that_turns_to_another_listener_leaves_what_it_was_woken_for() {
     let record = work(
         plain,

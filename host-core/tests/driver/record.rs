@@ -63,8 +63,8 @@ fn its_beginning_is_written_at_once_and_the_rest_no_oftener_than_each_millisecon
     assert_eq!(lines[0], "record_create x.rec");
     assert!(lines[1].starts_with("record_write"), "{lines:?}");
     let writes = lines.iter().filter(|line| line.starts_with("record_write")).count();
-    // The beginning, one each four waits of 0.3 ms, and the end.
-    assert!((4..=6).contains(&writes), "{lines:?}");
+    // The beginning, one each four waits of 0.3 ms, and the end; nothing where nothing waits.
+    assert_eq!(writes, 4, "{lines:?}");
     assert!(lines.last().is_some_and(|line| line.starts_with("record_write")), "{lines:?}");
     assert_eq!(entries(&sys).last(), Some(&Entry::End(End::Host)));
 }
@@ -162,6 +162,38 @@ fn a_recording_that_is_as_large_as_it_may_be_says_so_in_its_last_frame() {
     let facts = entries.iter().filter(|entry| matches!(entry, Entry::Event(..))).count();
     assert_eq!(facts as u64, status.facts);
     assert!(sys.recorded.borrow().len() <= 150 + 14);
+}
+
+#[test]
+fn a_recording_that_just_fits_is_whole_and_one_byte_less_is_not() {
+    let size = |size_max| {
+        let sys = Fake::new();
+        let recording = Recording::to("x.rec").size_max(size_max);
+        let app = App::new("test").seed(1).record(recording).service(Hooks::new(&sys, "a").hosted());
+        run(app, sys.clone(), Until::Turns(6)).expect("the host goes on");
+        (sys.recorded.borrow().len() as u64, entries(&sys).pop())
+    };
+    let (all, _) = size(1 << 20);
+    assert_eq!(size(all), (all, Some(Entry::End(End::Host))));
+    assert_eq!(size(all - 1).1, Some(Entry::End(End::Size)));
+}
+
+#[test]
+fn what_is_recorded_in_one_turn_is_written_before_it_is_much() {
+    let sys = Fake::new();
+    let service = Hooks::new(&sys, "a").connect(|_, cx| {
+        for _ in 0..50_000 {
+            cx.wake_at(cx.now() + Duration::from_secs(1));
+        }
+        Ok(Connected::Yes)
+    });
+    run(App::new("test").seed(1).record("x.rec").service(service.hosted()), sys.clone(), Until::Turns(1))
+        .unwrap();
+    let writes = sys.lines(&["record_write"]);
+    let length = |line: &String| line.rsplit(' ').next().and_then(|length| length.parse().ok());
+    let lengths: Vec<usize> = writes.iter().filter_map(length).collect();
+    let (all, longest) = (lengths.iter().sum::<usize>(), *lengths.iter().max().unwrap());
+    assert!(all > 4 * longest, "{longest} bytes of {all} in one piece");
 }
 
 #[test]

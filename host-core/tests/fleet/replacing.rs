@@ -64,6 +64,17 @@ fn only_as_many_are_replaced_at_once_as_the_surge_allows() {
 }
 
 #[test]
+fn of_two_who_are_replaced_the_one_goes_whose_replacement_is_ready() {
+    let mut rig = Rig::up(with(3, |fleet| fleet.surge_max = 2));
+    rig.play([
+        (all([enough("a0.1"), enough("a2.1")]), "spawn a3.1, spawn a4.1"),
+        (all([born("a3.1"), born("a4.1")]), ""),
+        (all([waits("a4.1"), ready("a4.1")]), "signal a2.1 QUIT"),
+        (all([waits("a3.1"), ready("a3.1")]), "signal a0.1 QUIT"),
+    ]);
+}
+
+#[test]
 fn nobody_is_replaced_in_advance_while_somebody_is_missing() {
     let mut rig = Rig::up(workers(3));
     rig.play([
