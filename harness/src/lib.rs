@@ -43,6 +43,8 @@ pub mod sample;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-pub use host_sim::{Class, Client, ClientError, Clients, ExitStatus, Faults, Sim, Violation, sometimes};
+pub use host_sim::{
+    Class, Client, ClientError, Clients, ExitStatus, Faults, Scripted, Sim, Violation, sometimes,
+};
 pub use process::Process;
 pub use replay::{Replay, replay};

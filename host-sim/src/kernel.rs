@@ -14,6 +14,7 @@ pub(crate) mod numbers;
 pub(crate) mod poller;
 pub(crate) mod process;
 mod schedule;
+pub(crate) mod scripted;
 pub(crate) mod signals;
 pub(crate) mod slots;
 
@@ -22,6 +23,7 @@ use crate::check::{Checks, Stop, Violation};
 use crate::choice::Choices;
 use crate::fault::fate::Fates;
 use crate::fault::{Faults, Laid, Plan};
+use crate::kernel::scripted::{Act, Part};
 use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
 use disk::Disk;
@@ -76,6 +78,8 @@ pub(crate) enum Happening {
     OrphanDue { index: Index },
     /// A worker that is silent must have ended, or speak (L2).
     SilenceDue { index: Index },
+    /// A worker does what its part says.
+    Act { index: Index, act: Act },
     /// A host that was told to stop must have stopped (L4).
     StopDue { index: Index, stop: Stop, since: Nanos },
 }
@@ -137,6 +141,8 @@ pub(crate) struct Kernel {
     pub(crate) laid: Laid,
     /// What is broken for good.
     pub(crate) fates: Fates,
+    /// What a test says of workers.
+    pub(crate) parts: Vec<Part>,
     pub(crate) violation: Option<Violation>,
     /// Ended processes whose bodies are still to be unwound.
     pub(crate) graveyard: Vec<Index>,
@@ -179,6 +185,7 @@ impl Kernel {
             plan: Plan::default(),
             laid: Laid::default(),
             fates: Fates::default(),
+            parts: Vec::new(),
             violation: None,
             graveyard: Vec::new(),
             addresses: BTreeMap::new(),

@@ -5,11 +5,13 @@ mod careless;
 mod core;
 mod end_state;
 mod machine;
+mod scripted;
 mod settle;
 #[cfg(test)]
 mod supervisor;
 
 pub use machine::{WorkerState, WorkerView};
+pub use scripted::Scripted;
 
 use crate::check::Violation;
 use crate::choice::{Choice, Choices, Script, Stream};
@@ -396,6 +398,7 @@ impl Sim {
             Happening::Orphaned { index } => kernel.orphaned(index),
             Happening::OrphanDue { index } => kernel.check_orphan(index),
             Happening::SilenceDue { index } => kernel.check_silence_is_over(index),
+            Happening::Act { index, act } => kernel.act_out(index, act),
             Happening::StopDue { index, stop, since } => kernel.check_stop_is_over(index, stop, since),
             Happening::LetGo { index } => kernel.let_go(index),
         }

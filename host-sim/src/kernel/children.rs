@@ -110,7 +110,10 @@ impl Kernel {
         } else {
             FORK_COST + START_DELAY
         };
-        let delay = delay + self.laid.slow_boot;
+        let Some(later) = self.play(index) else {
+            return self.hang(index, "hanging before its body");
+        };
+        let delay = delay + self.laid.slow_boot + later;
         let turn = self.process(index).next_turn(Run::Runnable);
         self.after(delay, Happening::Run { index, turn });
     }

@@ -128,6 +128,8 @@ pub(crate) struct Process {
     pub(crate) quit_file: Option<FileId>,
     /// By a fault, it hangs at the next thing it does.
     pub(crate) hangs_next: bool,
+    /// Each of its calls takes so much longer, as its part says.
+    pub(crate) slow: Nanos,
     // As a host.
     pub(crate) kick: Option<Duration>,
     pub(crate) beat: Instant,
@@ -178,6 +180,7 @@ impl Process {
             quit_handle: None,
             quit_file: None,
             hangs_next: false,
+            slow: 0,
             kick: None,
             beat: Instant::ZERO,
             site: Site::Loop,

@@ -32,7 +32,7 @@ impl Kernel {
     }
 
     pub(crate) fn call_cost(&mut self, me: Index) -> Nanos {
-        self.cost(me, CALL_COST)
+        self.cost(me, CALL_COST) + self.process(me).slow
     }
 
     /// Spends time in a process that runs; whether nothing else happens meanwhile, so that it can simply go on.
