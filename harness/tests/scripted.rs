@@ -134,6 +134,10 @@ fn one_that_has_lost_all_its_descriptors_leaves_the_clients_to_others() {
         sim.host(app);
         sim.faults(Faults::only(GENTLE));
         sim.run_for(5 * SECOND);
+        // One alone, whom nobody comes after: whoever is woken for it must tell, or take it.
+        let alone = sim.clients("web", 1, |c| c.expect(b"hello\n"));
+        sim.run_for(20 * SECOND);
+        assert_eq!(alone.succeeded(), 1, "{:?}", alone.errors());
         serves(sim);
         assert_eq!(deaths(sim), []);
     });
