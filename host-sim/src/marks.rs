@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 #[doc(hidden)]
 pub use linkme;
@@ -82,6 +83,9 @@ pub fn catalogue() -> &'static [Mark] {
 /// # Errors
 /// If that is not possible.
 pub fn write(directory: &Path) -> io::Result<PathBuf> {
+    /// Tests that end at one moment must not write into each other's half.
+    static WRITES: Mutex<()> = Mutex::new(());
+    let _alone = WRITES.lock().unwrap_or_else(PoisonError::into_inner);
     let mut text = String::new();
     for mark in catalogue() {
         let Mark { words, module, file, line, .. } = mark;
@@ -151,6 +155,24 @@ mod tests {
         let unfit = places.keys().filter(|words| words.is_empty() || words.contains(['\t', '\n']));
         assert_eq!(unfit.count(), 0);
         assert!(places.len() > 100, "{} marks", places.len());
+    }
+
+    #[test]
+    fn a_list_that_many_write_at_once_is_whole_at_every_moment() {
+        let directory = std::env::temp_dir().join(format!("whole-marks-{}", std::process::id()));
+        let path = write(&directory).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        assert_eq!(write(&directory).unwrap(), path);
+                        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+                        assert_eq!(lines, catalogue().len());
+                    }
+                });
+            }
+        });
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]
