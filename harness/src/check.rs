@@ -106,6 +106,8 @@ impl Site {
 pub struct Report {
     /// What was broken.
     pub violation: Violation,
+    /// `file:line` of the assertion of the test that failed; a rule of this library has no such place.
+    pub place: Option<String>,
     /// The seed.
     pub seed: u64,
     /// The hash of the run up to the failure: a replay has the same.
@@ -124,9 +126,12 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { violation, seed, hash, plan, state, timeline, replay, explained } = self;
+        let Self { violation, place, seed, hash, plan, state, timeline, replay, explained } = self;
         writeln!(f, "{}: {}", violation.id, violation.sentence)?;
         writeln!(f, "  seen: {}", violation.detail)?;
+        if let Some(place) = place {
+            writeln!(f, "  at: {place}")?;
+        }
         writeln!(f, "  seed {seed}, hash {hash:016x}, faults: {plan}")?;
         let columns =
             explained.as_ref().map(|explained| &explained.columns).filter(|lines| !lines.is_empty());
@@ -212,7 +217,7 @@ impl Found {
     fn new(site: Site, engine: &Engine, sim: &Sim, failure: Failure, twin: bool) -> Self {
         Self {
             cause: failure.cause(),
-            report: report(site, engine, sim, failure.violation, twin),
+            report: report(site, engine, sim, failure, twin),
             failing: explain::failing(sim),
             events: sim.events(),
             choices: sim.choices().len(),
@@ -315,8 +320,10 @@ fn attempt_closely(sim: &mut Sim, scenario: &impl Fn(&mut Sim)) -> Result<(), Fa
     attempt(sim, scenario).map_err(|violation| Failure { violation, place: quiet::last_place() })
 }
 
-fn report(site: Site, engine: &Engine, sim: &Sim, violation: Violation, twin: bool) -> Report {
+fn report(site: Site, engine: &Engine, sim: &Sim, failure: Failure, twin: bool) -> Report {
+    let Failure { violation, place } = failure;
     Report {
+        place,
         state: sim.end_state(violation.id),
         violation,
         seed: sim.seed(),

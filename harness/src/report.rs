@@ -110,7 +110,9 @@ fn tell(site: Site, choices: Choices, report: Option<&Report>, scenario: &impl F
     let broken = attempt(&mut sim, scenario).err();
     let model = model_of(site, &sim, report, broken);
     let columns = terminal::columns(&model).unwrap_or_default();
-    match Files::of(site, model.head.seed).and_then(|files| files.write(&model)) {
+    match Files::of(site, model.head.seed, report.map(|report| report.replay.as_str()))
+        .and_then(|files| files.write(&model))
+    {
         Ok(Files { page, trace }) => {
             Explained { columns, page: Some(page), trace: Some(trace), trouble: None }
         }

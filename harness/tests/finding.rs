@@ -394,6 +394,10 @@ fn test_a_failed_assertion_of_the_scenario_is_reported_with_its_words() {
     });
     assert_eq!(report.violation.id, "test", "{report}");
     assert!(report.violation.detail.contains("nobody says seven things"), "{report}");
+    // In an editor the place is what one clicks on.
+    let place = report.place.as_deref().unwrap_or_default();
+    assert!(place.contains("tests/finding.rs:"), "{report}");
+    assert!(report.to_string().contains(&format!("\n  at: {place}\n")), "{report}");
 }
 
 /// Looks at a clock that is not simulated, and lets the world see it.

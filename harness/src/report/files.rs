@@ -13,12 +13,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The same seed of the same test has the same names, so that a replay overwrites what it repeats.
-    pub(super) fn of(site: Site, seed: u64) -> Result<Self, String> {
+    /// The same seed of the same test has the same names, so that a replay overwrites what it repeats; the small run
+    /// that was made of a seed, which `replay` tells, has others.
+    pub(super) fn of(site: Site, seed: u64, replay: Option<&str>) -> Result<Self, String> {
         let chosen = std::env::var_os("HOST_ARTIFACTS").filter(|chosen| !chosen.is_empty());
         let program = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
         let directory = directory(chosen.map(PathBuf::from), &program);
-        let stem = stem(site, seed);
+        let stem = stem(site, &run(seed, replay));
         Ok(Self {
             page: directory.join(format!("{stem}.html")),
             trace: directory.join(format!("{stem}.trace.json")),
@@ -47,13 +48,23 @@ fn directory(chosen: Option<PathBuf>, program: &Path) -> PathBuf {
     chosen.unwrap_or_else(|| target().join("host-sim"))
 }
 
+/// Which run it was: `seed-7`, or `seed-7.small` if it was replayed from `HOST_CHOICES=….test-7.choices`.
+fn run(seed: u64, replay: Option<&str>) -> String {
+    let choices = replay.and_then(|replay| replay.strip_prefix("HOST_CHOICES="));
+    let path = choices.and_then(|choices| choices.split_once(".choices").map(|(path, _)| path));
+    match path {
+        Some(path) => format!("seed-{}.small", path.rsplit(['-', '/']).next().unwrap_or_default()),
+        None => format!("seed-{seed}"),
+    }
+}
+
 /// A file's name without its ending: nothing in it has a meaning to a shell or a file system.
-fn stem(site: Site, seed: u64) -> String {
+fn stem(site: Site, run: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '_' || c == '-' { c } else { '.' };
     // Several targets of a package may have a test of a name.
     let target = site.module.split("::").next().unwrap_or_default();
     let test = site.test().replace("::", ".");
-    format!("{}.{target}.{test}.seed-{seed}", site.package).chars().map(plain).collect()
+    format!("{}.{target}.{test}.{run}", site.package).chars().map(plain).collect()
 }
 
 #[cfg(test)]
@@ -82,6 +93,11 @@ mod tests {
             binary: None,
             scenario: "",
         };
-        assert_eq!(stem(site, 7), "my-app.whole.web.a.reply.is_ok.seed-7");
+        assert_eq!(stem(site, &run(7, None)), "my-app.whole.web.a.reply.is_ok.seed-7");
+        let replay = "HOST_SEED=7 cargo test -p my-app";
+        assert_eq!(stem(site, &run(7, Some(replay))), "my-app.whole.web.a.reply.is_ok.seed-7");
+        // What is replayed from choices has no seed of its own.
+        let replay = "HOST_CHOICES='/my dir/web.is_ok-42.choices' cargo test -p my-app";
+        assert_eq!(stem(site, &run(0, Some(replay))), "my-app.whole.web.a.reply.is_ok.seed-42.small");
     }
 }
