@@ -432,6 +432,34 @@ fn two_things_that_a_host_cannot_be_told_are_both_owed() {
 }
 
 #[test]
+fn a_connection_that_is_left_is_told_of_later_whatever_else_is_owed() {
+    // Alone; and after a debt of another kind, in the same round.
+    for requests in [0, 1] {
+        let record = work(
+            |fleet| fleet.requests_max(1).requests_jitter_percent(0),
+            |sys| {
+                sys.report([Report::Ready(vec![LISTENER])]);
+                let full = Err(Errno::AGAIN);
+                let answers =
+                    if requests == 0 { vec![Ok(1), full] } else { vec![Ok(1), full, full, full, full] };
+                sys.answer("write", answers);
+                sys.answer("accept", [Err(Errno::AGAIN), Err(Errno::BADF), Ok(0)]);
+            },
+            move |worker| {
+                assert!(worker.accept("web").is_err());
+                (0..requests).for_each(|_| worker.request_done());
+                let _other = worker.accept("jobs");
+                (0..4).for_each(|_| _ = worker.wanted());
+                Ok(())
+            },
+        );
+        let said = lines(&record, &["say"]);
+        let told = said.iter().filter(|line| *line == "say h5 [4] Ok(1)").count();
+        assert_eq!(told, 1, "{requests}: {said:?}");
+    }
+}
+
+#[test]
 fn work_that_is_declared_is_told_to_the_system() {
     let record = work(
         plain,
