@@ -25,10 +25,11 @@ pub struct Host {
     now: Instant,
     /// The last fact was a tick: what is due was done.
     ticked: bool,
-    /// The moment of the last tick, where there are fleets: until then the host has run.
-    ticked_at: Instant,
-    /// Facts of one report of the poller come in, up to its tick.
-    is_hearing: bool,
+    /// When the last report that is over began, where there are fleets: until then the host has run. Not its tick:
+    /// forks come in between, and a stop in the midst of them would be taken for a part of the run.
+    ran_until: Instant,
+    /// Since when facts of one report of the poller come in, up to its tick.
+    hears_since: Option<Instant>,
     /// The deadline of the wait that has ended with that report: its facts may take it back.
     due: Option<Instant>,
     random: Random,
@@ -62,8 +63,8 @@ impl Host {
             config,
             now: Instant::ZERO,
             ticked: false,
-            ticked_at: Instant::ZERO,
-            is_hearing: false,
+            ran_until: Instant::ZERO,
+            hears_since: None,
             due: None,
             random,
             turns: Turns::new(),
@@ -85,8 +86,8 @@ impl Host {
         if self.is_ended() {
             return;
         }
-        if !self.is_hearing && !self.config.fleets.is_empty() && is_reported(&event) {
-            self.is_hearing = true;
+        if self.hears_since.is_none() && !self.config.fleets.is_empty() && is_reported(&event) {
+            self.hears_since = Some(now);
             self.due = self.next_deadline().map(|deadline| deadline.at);
         }
         // Without fleets nothing takes time between two ticks, and a needless one changes nothing at all.
@@ -140,10 +141,9 @@ impl Host {
             Event::StopAsked => self.stop_asked(None, Stop::AtOnce),
             Event::DrainAsked => self.stop_asked(None, Stop::Drain),
             Event::Tick => {
-                if !config.fleets.is_empty() {
-                    self.ticked_at = now;
+                if let Some(heard) = self.hears_since.take() {
+                    self.ran_until = heard;
                 }
-                self.is_hearing = false;
                 fleets.tick(&mut setting, self.due.take());
                 if !turns.is_ended() {
                     turns.tick(config, now, setting.orders);
@@ -271,10 +271,10 @@ impl Host {
                 let reap_strangers = self.config.reap_strangers;
                 self.orders.push_back(Action::ReadChildNews { reap_strangers });
             }
-            // It was stopped, and nobody knows since when: what lies behind the last tick was not seen. Not the
+            // It was stopped, and nobody knows since when: what lies behind the last report was not seen. Not the
             // last fact: those that come with this one have its moment.
             Signal::Cont => {
-                let (from, to) = (self.ticked_at, self.now);
+                let (from, to) = (self.ran_until, self.now);
                 self.all_fleets(|crew, _| crew.paused(from, to));
             }
             Signal::Hup | Signal::Usr2 => {

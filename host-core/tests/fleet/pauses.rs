@@ -21,6 +21,25 @@ fn s4_a_cont_that_comes_behind_other_facts_of_its_wake_forgives_the_stop_all_the
 }
 
 #[test]
+fn s4_a_stop_between_a_report_and_its_tick_is_forgiven_from_that_report_on() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (look(), "read a"),
+        (all([busy("a0.1"), waits("a1.1")]), ""),
+        (after(10 * MS), ""),
+        (killed("a1.1"), "died a1.1 KILL unasked, spawn a1.2"),
+        // Stopped in the midst of the fork: the tick of that report comes before CONT is read.
+        (late(5_000 * MS), ""),
+        (born("a1.2"), ""),
+        (tick(), "read a"),
+        (beats("a"), ""),
+        (all([signal(Signal::Cont), tick()]), ""),
+        (Row::Through(89 * MS), ""),
+        (next(), "look a in 1+"),
+    ]);
+}
+
+#[test]
 fn s4_a_look_that_comes_late_condemns_nobody_before_it_had_a_chance_to_go_on() {
     let mut rig = Rig::up(workers(2));
     rig.play([
@@ -108,7 +127,7 @@ fn s4_a_stop_that_was_made_harder_during_a_pause_has_the_rest_of_its_grace() {
     rig.play([
         (signal(Signal::Quit), "draining QUIT, signal a0.1 QUIT"),
         (Row::Through(20 * MS), ""),
-        (signal(Signal::Term), "signal a0.1 TERM"),
+        (all([signal(Signal::Term), tick()]), "signal a0.1 TERM"),
         (Row::Through(20 * MS), ""),
         (late(1_000 * MS), ""),
         (all([signal(Signal::Cont), tick(), beats("a")]), "read a"),
