@@ -206,6 +206,24 @@ fn a_degraded_fleet_recovers_by_a_worker_that_becomes_ready_though_its_slot_has_
 }
 
 #[test]
+fn l6_a_degraded_fleet_recovers_when_those_who_could_not_live_are_wanted_no_longer() {
+    let mut rig = Rig::up(with(1, |fleet| fleet.restart_budget = budget(1, 60_000 * MS)));
+    rig.play([
+        (resize("a", 2), "wanted a 2, spawn a1.1"),
+        (born("a1.1"), ""),
+        (exits("a1.1", 1), "died a1.1 1 unasked, spawn a1.2"),
+        (born("a1.2"), ""),
+        (exits("a1.2", 1), "died a1.2 1 unasked, degraded a, rest a1 x2"),
+        // Who is left has lived for long, and nobody else will show that the fleet can.
+        (resize("a", 1), "wanted a 1"),
+        (waits("a0.1"), ""),
+        (Row::Through(199 * MS), ""),
+        (Row::Through(MS), "stable a0.1, recovered a"),
+    ]);
+    assert_eq!(rig.status().health, Health::Well);
+}
+
+#[test]
 fn deaths_leave_the_budget_when_they_have_left_the_window() {
     let config = || {
         with(1, |fleet| {

@@ -63,6 +63,11 @@ impl Crew {
         if missing && self.fork_again_at.is_none() && !full {
             return Some("L1: whoever is missing was ordered");
         }
+        if self.recovery_is_nobodys(timers) {
+            return Some(
+                "L6: in a degraded fleet that is complete somebody is about to show that it can live",
+            );
+        }
         if self.outage && self.workers().all(|(_, known)| known.held.is_none()) {
             return Some("an outage lasts while a kill is held back");
         }

@@ -4,10 +4,10 @@ use super::{Crew, Means};
 use crate::action::Action;
 use crate::fleet::capacity::Capacity;
 use crate::fleet::death::Intent;
-use crate::fleet::seat::{Seat, State};
+use crate::fleet::seat::{Seat, State, Worker};
 use crate::fleet::status::Health;
 use crate::id::{Slot, WorkerId};
-use crate::timers::Timer;
+use crate::timers::{Timer, Timers};
 
 impl Crew {
     /// Brings the fleet in line with what is wanted. Changes nothing if it is.
@@ -17,6 +17,19 @@ impl Crew {
         self.replace_in_advance(means);
         self.end_of_outage(means);
         self.mind_lanes(means);
+        if self.recovery_is_nobodys(means.timers)
+            && let Some(eldest) = self.by_age.first().map(|(_, slot)| self.named(*slot))
+        {
+            means.timers.set(Timer::Stable(eldest), means.now + means.config.stable_after);
+        }
+    }
+
+    /// Whether it is degraded and complete, and nobody is about to show that it can live: those who could not are
+    /// wanted no longer, and those who are left have shown it long ago.
+    pub(super) fn recovery_is_nobodys(&self, timers: &Timers) -> bool {
+        let complete = self.counts.ready > 0 && self.counts.ready == self.counts.staying();
+        let shows = |(worker, _): (WorkerId, &Worker)| timers.at(Timer::Stable(worker)).is_some();
+        self.health == Health::Degraded && complete && !self.workers().any(shows)
     }
 
     /// Whether somebody is to be taken away. Whoever is condemned goes anyway, and before all others; whoever is not
