@@ -97,6 +97,10 @@ fn one_that_is_never_ready_is_replaced_and_one_that_boots_slowly_is_not() {
         sim.play(Scripted::of("web").slot(0).incarnations(1..=1).never_ready());
         sim.play(Scripted::of("web").slot(1).incarnations(1..=1).boot_for(1500 * MS));
         sim.host(app);
+        sim.run_for(SECOND);
+        assert_eq!(sim.fleet("web").unwrap().ready(), 1);
+        sim.run_for(600 * MS);
+        assert_eq!(sim.fleet("web").unwrap().ready(), 2);
         serves(sim);
         let [death] = deaths(sim)[..] else { panic!("{:?}", deaths(sim)) };
         assert_eq!((death.intent, death.worker.slot.number()), (Some(Intent::NotReady), 0));
@@ -122,6 +126,8 @@ fn those_who_are_merely_slow_are_left_alone() {
     check!(|sim| {
         sim.play(Scripted::of("web").slow(100 * MS));
         sim.host(app);
+        sim.run_for(50 * MS);
+        assert_eq!(sim.fleet("web").unwrap().ready(), 0, "not even their first call is over");
         serves(sim);
         assert_eq!(deaths(sim), []);
     });
@@ -149,6 +155,9 @@ fn k24_the_children_of_workers_are_reaped_and_change_nothing() {
         sim.subreaper();
         sim.play(Scripted::of("web").slot(0).incarnations(1..=2).fork_children(2).crash_after(3 * SECOND));
         sim.host(|| app().reap_strangers());
+        // The first two have lost their parent, and live.
+        sim.run_for(4 * SECOND);
+        assert_eq!(sim.children(), 5);
         serves(sim);
         assert_eq!(deaths(sim).len(), 2, "{:?}", deaths(sim));
         assert_eq!(sim.children(), 3, "workers and nobody else");

@@ -21,7 +21,7 @@ pub(crate) mod slots;
 use crate::check::truth::TruthCheck;
 use crate::check::{Checks, Stop, Violation};
 use crate::choice::Choices;
-use crate::fault::fate::Fates;
+use crate::fault::fate::Broken;
 use crate::fault::{Faults, Laid, Plan};
 use crate::kernel::scripted::{Act, Part};
 use crate::trace::{Kind, Trace, Who};
@@ -140,7 +140,7 @@ pub(crate) struct Kernel {
     /// What lies upon system calls now.
     pub(crate) laid: Laid,
     /// What is broken for good.
-    pub(crate) fates: Fates,
+    pub(crate) broken: Broken,
     /// What a test says of workers.
     pub(crate) parts: Vec<Part>,
     pub(crate) violation: Option<Violation>,
@@ -184,7 +184,7 @@ impl Kernel {
             faults: Faults::none(),
             plan: Plan::default(),
             laid: Laid::default(),
-            fates: Fates::default(),
+            broken: Broken::default(),
             parts: Vec::new(),
             violation: None,
             graveyard: Vec::new(),

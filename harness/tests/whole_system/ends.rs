@@ -3,7 +3,10 @@
 use harness::{Class, Faults, check};
 use host_core::error::{Cause, RunError};
 use host_core::sys::Signal;
+use host_core::time::Instant;
 use host_core::{App, Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -85,12 +88,18 @@ fn a_service_that_never_finishes_its_drain_is_stopped_when_the_time_is_over() {
     });
 }
 
-/// Computes for a second whenever it is woken, and is woken at once.
-struct Busy;
+/// Is woken again and again, and does this then.
+struct Woken {
+    after: Duration,
+    does: fn(&mut Context<'_>),
+    /// When it was connected.
+    connected: Rc<RefCell<Vec<Instant>>>,
+}
 
-impl Service for Busy {
+impl Service for Woken {
     fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
-        cx.wake_at(cx.now());
+        self.connected.borrow_mut().push(cx.now());
+        cx.wake_at(cx.now() + self.after);
         Ok(Connected::Yes)
     }
 
@@ -99,8 +108,8 @@ impl Service for Busy {
     }
 
     fn wake(&mut self, cx: &mut Context<'_>) -> Result {
-        cx.work(SECOND);
-        cx.wake_at(cx.now());
+        (self.does)(cx);
+        cx.wake_at(cx.now() + self.after);
         Ok(())
     }
 }
@@ -108,7 +117,10 @@ impl Service for Busy {
 #[test]
 fn two_signals_that_are_read_together_end_a_host_at_once() {
     check!(|sim| {
-        sim.host(|| App::new("busy").service(Busy));
+        sim.host(|| {
+            let busy = Woken { after: Duration::ZERO, does: |cx| cx.work(SECOND), connected: Rc::default() };
+            App::new("busy").service(busy)
+        });
         sim.faults(Faults::only(&[Class::Latency, Class::ShortIo]));
         sim.run_for(2 * SECOND);
         sim.signal(Signal::Term);
@@ -118,31 +130,20 @@ fn two_signals_that_are_read_together_end_a_host_at_once() {
     });
 }
 
-/// Its connection fails whenever it is woken, and it says so.
-struct Flaky;
-
-impl Service for Flaky {
-    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
-        cx.wake_at(cx.now() + SECOND);
-        Ok(Connected::Yes)
-    }
-
-    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
-        Ok(())
-    }
-
-    fn wake(&mut self, cx: &mut Context<'_>) -> Result {
-        cx.reconnect_later();
-        Ok(())
-    }
-}
-
 #[test]
-fn a_service_that_gives_its_connection_up_time_and_again_is_connected_ever_more_slowly() {
+fn a_service_that_gives_its_connection_up_time_and_again_is_connected_again_and_not_in_a_circle() {
     check!(|sim| {
-        sim.host(|| App::new("flaky").service(Flaky));
+        let connected = Rc::<RefCell<Vec<Instant>>>::default();
+        let told = Rc::clone(&connected);
+        sim.host(move || {
+            let does = |cx: &mut Context<'_>| cx.reconnect_later();
+            App::new("flaky").service(Woken { after: SECOND, does, connected: Rc::clone(&told) })
+        });
         sim.faults(Faults::only(GENTLE));
         sim.run_for(120 * SECOND);
         assert_eq!(sim.host_status(), None);
+        let connected = connected.borrow();
+        let gaps: Vec<_> = connected.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+        assert!(gaps.len() > 3 && gaps.iter().all(|gap| *gap > SECOND), "{gaps:?}");
     });
 }

@@ -1,77 +1,45 @@
 //! What stays broken for ever: slots whose workers never serve, each in its own way.
 
 use crate::choice::Stream;
-use crate::kernel::{Happening, Index, Kernel, MILLISECOND};
+use crate::kernel::scripted::{Act, Part};
+use crate::kernel::{Kernel, MILLISECOND};
 use host_core::id::{FleetId, Slot};
-use host_core::sys::Signal;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-/// What becomes of every worker that a slot gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It crashes a moment after its birth.
-    Crashes,
-    /// It hangs before its body begins.
-    NeverBegins,
-    /// It hangs in the first thing that its body does.
-    Hangs,
-    /// It is stopped, and nobody continues it.
-    Stopped,
-}
-
-impl Fate {
-    const ALL: [Self; 4] = [Self::Crashes, Self::NeverBegins, Self::Hangs, Self::Stopped];
-}
+/// The parts that a broken slot's workers may play: they crash a moment after their birth, never begin, hang in the
+/// first thing that they do, or are stopped for ever. Who sits in the slot already plays what is left of it.
+const FATES: [fn(Part) -> Part; 4] = [
+    |part| part.acts(MILLISECOND, Act::Crash),
+    |part| Part { boot: None, ..part.acts(0, Act::Hang) },
+    |part| part.acts(0, Act::Hang),
+    |part| part.acts(MILLISECOND, Act::Stop),
+];
 
 /// The slots that are broken.
 #[derive(Debug, Default)]
-pub(crate) struct Fates(BTreeMap<(FleetId, Slot), Fate>);
+pub(crate) struct Broken(BTreeSet<(FleetId, Slot)>);
 
-impl Fates {
-    pub(crate) fn is_broken(&self, fleet: FleetId, slot: Slot) -> bool {
-        self.0.contains_key(&(fleet, slot))
+impl Broken {
+    pub(crate) fn has(&self, fleet: FleetId, slot: Slot) -> bool {
+        self.0.contains(&(fleet, slot))
     }
 
     /// How many slots of a fleet are.
     pub(crate) fn count(&self, fleet: FleetId) -> usize {
-        self.0.keys().filter(|(of, _)| *of == fleet).count()
+        self.0.iter().filter(|(of, _)| *of == fleet).count()
     }
 }
 
 impl Kernel {
-    /// Breaks some of the `slots` slots of each of these fleets for good, about half. Who sits in one of them meets
-    /// its fate now.
-    pub(crate) fn break_slots(&mut self, fleets: impl IntoIterator<Item = (FleetId, u16)>) {
-        for (fleet, slots) in fleets {
-            for slot in (0..slots).map(Slot::new) {
-                // 0 is the benign choice, as everywhere.
-                let drawn = self.choices.choose(Stream::Fate, fleet.index() as u32, 8) as usize;
-                if let Some(fate) = drawn.checked_sub(Fate::ALL.len()) {
-                    self.fates.0.insert((fleet, slot), Fate::ALL[fate]);
-                }
-            }
+    /// Breaks about half of the first `slots` slots of a fleet, called `name`, for good.
+    pub(crate) fn break_slots(&mut self, fleet: FleetId, name: &str, slots: u16) {
+        for slot in (0..slots).map(Slot::new) {
+            // 0 is the benign choice, as everywhere.
+            let drawn = self.choices.choose(Stream::Fate, fleet.index() as u32, 2 * FATES.len() as u32);
+            let Some(fate) = (drawn as usize).checked_sub(FATES.len()) else { continue };
+            self.broken.0.insert((fleet, slot));
+            let part = FATES[fate](Part { slot: Some(slot.number()), ..Part::of(name) });
+            self.give_part(part);
         }
-        for worker in self.workers.iter().copied().collect::<Vec<_>>() {
-            if self.processes[worker as usize].is_living() {
-                self.meet_fate(worker, true);
-            }
-        }
-    }
-
-    /// What its slot has in store for a worker, at its birth or later; whether it may begin all the same.
-    pub(crate) fn meet_fate(&mut self, index: Index, has_begun: bool) -> bool {
-        let worker = self.processes[index as usize].seat.and_then(|seat| self.worker_of(seat));
-        let fate = worker.and_then(|worker| self.fates.0.get(&(worker.fleet, worker.slot)));
-        let Some(fate) = fate else { return true };
-        match fate {
-            Fate::Crashes => self.after(MILLISECOND, Happening::Signal { index, signal: Signal::Segv }),
-            Fate::NeverBegins if !has_begun => {
-                self.hang(index, "hanging before its body");
-                return false;
-            }
-            Fate::NeverBegins | Fate::Hangs => self.process(index).hangs_next = true,
-            Fate::Stopped => self.after(MILLISECOND, Happening::Signal { index, signal: Signal::Stop }),
-        }
-        true
     }
 }

@@ -101,9 +101,6 @@ impl Kernel {
             self.laid.never_ready -= 1;
             return self.hang(index, "hanging before its body");
         }
-        if !self.meet_fate(index, false) {
-            return;
-        }
         let delay = if self.schedules() {
             // It may be the first of the two to go on.
             START_DELAY / 4 * Nanos::from(1 + self.choices.choose(Stream::Schedule, index, 64))
@@ -202,16 +199,23 @@ impl Kernel {
 
     /// `parent` adopts a process that nobody here forked, and that dies at once (K24).
     pub(crate) fn adopt_stranger(&mut self, parent: Index) {
+        if let Some(stranger) = self.bear_stranger(parent, "stranger") {
+            self.end(stranger, ExitStatus::Code(0));
+        }
+    }
+
+    /// A child of `parent` that is nobody's worker and does nothing; none if there is no number left.
+    pub(crate) fn bear_stranger(&mut self, parent: Index, name: &str) -> Option<Index> {
         let index = self.processes.len() as Index;
-        let Some(pid) = self.numbers.take(index) else { return };
-        let mut stranger = Process::new("stranger".to_owned());
+        let pid = self.numbers.take(index)?;
+        let mut stranger = Process::new(name.to_owned());
         stranger.number = Some(pid);
         stranger.parent = Some(parent);
         stranger.stranger = true;
         self.processes.push(stranger);
         self.record(parent, Kind::Adopt, u64::from(pid.0), 0);
         self.process(parent).children.insert(index);
-        self.end(index, ExitStatus::Code(0));
+        Some(index)
     }
 }
 

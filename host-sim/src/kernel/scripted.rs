@@ -1,10 +1,8 @@
 //! Workers that play a part: what becomes of those in a slot, whatever their body would do.
 
 use crate::kernel::files::Object;
-use crate::kernel::process::Process;
 use crate::kernel::signals::{Disposition, ended_by};
 use crate::kernel::{Happening, Index, Kernel, Nanos, SECOND};
-use crate::trace::Kind;
 use host_core::sys::{ExitStatus, Signal};
 use std::ops::RangeInclusive;
 
@@ -45,24 +43,60 @@ pub(crate) struct Part {
     pub(crate) children: u32,
 }
 
+impl Part {
+    /// One in which nothing happens, for all workers of a fleet.
+    pub(crate) fn of(fleet: &str) -> Self {
+        Self {
+            fleet: fleet.to_owned(),
+            slot: None,
+            incarnations: 0..=u32::MAX,
+            acts: Vec::new(),
+            boot: Some(0),
+            slow: 0,
+            deaf: false,
+            children: 0,
+        }
+    }
+
+    pub(crate) fn acts(mut self, at: Nanos, act: Act) -> Self {
+        self.acts.push((at, act));
+        self
+    }
+}
+
 impl Kernel {
+    /// A part for those who are born from here on; those who live play its acts.
+    pub(crate) fn give_part(&mut self, part: Part) {
+        for worker in self.workers.iter().copied().collect::<Vec<_>>() {
+            if self.processes[worker as usize].is_living() && self.is_meant(worker, &part) {
+                self.plan_acts(worker, &part);
+            }
+        }
+        self.parts.push(part);
+    }
+
+    fn is_meant(&self, index: Index, part: &Part) -> bool {
+        let worker = self.processes[index as usize].seat.and_then(|seat| self.worker_of(seat));
+        let (Some(worker), Some(host)) = (worker, self.checks.host()) else { return false };
+        let name = &host.config().fleets[worker.fleet.index()].name;
+        let slot = part.slot.is_none_or(|slot| slot == worker.slot.number());
+        part.fleet == *name && slot && part.incarnations.contains(&worker.incarnation)
+    }
+
+    fn plan_acts(&mut self, index: Index, part: &Part) {
+        for (at, act) in part.acts.iter().copied() {
+            self.after(at, Happening::Act { index, act });
+        }
+    }
+
     /// What is set for a worker that was born: it is set up, and its acts are planned. How much later its body begins;
     /// `None` if it never does.
     pub(crate) fn play(&mut self, index: Index) -> Option<Nanos> {
-        let worker = self.processes[index as usize].seat.and_then(|seat| self.worker_of(seat));
-        let Some(worker) = worker.filter(|_| !self.parts.is_empty()) else { return Some(0) };
-        let Some(host) = self.checks.host() else { return Some(0) };
-        let name = &host.config().fleets[worker.fleet.index()].name;
-        let is_meant = |part: &&Part| {
-            let slot = part.slot.is_none_or(|slot| slot == worker.slot.number());
-            part.fleet == *name && slot && part.incarnations.contains(&worker.incarnation)
-        };
-        let parts: Vec<_> = self.parts.iter().filter(is_meant).cloned().collect();
+        let meant = self.parts.iter().filter(|part| self.is_meant(index, part));
+        let parts: Vec<_> = meant.cloned().collect();
         let mut later = Some(0);
         for part in parts {
-            for (at, act) in part.acts {
-                self.after(at, Happening::Act { index, act });
-            }
+            self.plan_acts(index, &part);
             later = later.zip(part.boot).map(|(before, boot)| before + boot);
             self.process(index).slow += part.slow;
             if part.deaf {
@@ -71,7 +105,11 @@ impl Kernel {
                 self.process(index).truth.deaf = true;
             }
             for _ in 0..part.children {
-                self.bear_grandchild(index);
+                // Nobody waits for it. Its host hears of it only if it adopts orphans (K24).
+                if let Some(child) = self.bear_stranger(index, "grandchild") {
+                    let killed = Happening::Signal { index: child, signal: Signal::Kill };
+                    self.after(GRANDCHILD_LIVES, killed);
+                }
             }
         }
         later
@@ -96,20 +134,5 @@ impl Kernel {
                 }
             }
         }
-    }
-
-    /// A child of a worker, which nobody waits for. Its host hears of it only if it adopts orphans (K24).
-    fn bear_grandchild(&mut self, parent: Index) {
-        let index = self.processes.len() as Index;
-        let Some(pid) = self.numbers.take(index) else { return };
-        let mut child = Process::new("grandchild".to_owned());
-        child.number = Some(pid);
-        child.parent = Some(parent);
-        child.stranger = true;
-        child.doing = "sleeping";
-        self.processes.push(child);
-        self.record(parent, Kind::Adopt, u64::from(pid.0), 0);
-        self.process(parent).children.insert(index);
-        self.after(GRANDCHILD_LIVES, Happening::Signal { index, signal: Signal::Kill });
     }
 }

@@ -31,13 +31,12 @@ impl Sim {
         let Some(config) = config.filter(stands_in_part) else { return self.heal_and_settle() };
         self.heal();
         // Those that are most used: the lowest ones, as many as there are workers.
-        let slots: Vec<_> = (0..config.fleets.len())
-            .map(|index| FleetId::new(index as u16))
-            .filter_map(|fleet| {
-                Some((fleet, self.kernel.borrow().checks.host()?.fleet(fleet)?.wanted as u16))
-            })
-            .collect();
-        self.kernel.borrow_mut().break_slots(slots);
+        for (index, fleet) in config.fleets.iter().enumerate() {
+            let id = FleetId::new(index as u16);
+            let mut kernel = self.kernel.borrow_mut();
+            let wanted = kernel.checks.host().and_then(|host| host.fleet_wanted(id)).unwrap_or_default();
+            kernel.break_slots(id, &fleet.name, wanted as u16);
+        }
         // What an operator has sent before is still to be read: it changes how many are wanted.
         self.run_until(OPERATORS_LAST, |_| false);
         let bound = settle::all_recover(&config.fleets) + self.patience_of_operators();
@@ -65,9 +64,9 @@ impl Sim {
         (0..host.config().fleets.len()).find_map(|index| {
             let id = FleetId::new(index as u16);
             let FleetStatus { name, wanted, workers, retired, .. } = host.fleet(id)?;
-            let broken = kernel.fates.count(id);
+            let broken = kernel.broken.count(id);
             let serve = workers.iter().filter(|worker| {
-                let sound = !kernel.fates.is_broken(id, worker.worker.slot);
+                let sound = !kernel.broken.has(id, worker.worker.slot);
                 sound && worker.state == WorkerState::Ready && !worker.stopped && !hangs(worker.pid)
             });
             let serve = serve.count();

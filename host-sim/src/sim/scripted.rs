@@ -16,16 +16,7 @@ pub struct Scripted(Part);
 impl Scripted {
     /// Workers of the fleet of this name.
     pub fn of(fleet: &str) -> Self {
-        Self(Part {
-            fleet: fleet.to_owned(),
-            slot: None,
-            incarnations: 0..=u32::MAX,
-            acts: Vec::new(),
-            boot: Some(0),
-            slow: 0,
-            deaf: false,
-            children: 0,
-        })
+        Self(Part::of(fleet))
     }
 
     /// Only those in this slot, from 0.
@@ -40,9 +31,8 @@ impl Scripted {
         self
     }
 
-    fn acts(mut self, at: Duration, act: Act) -> Self {
-        self.0.acts.push((nanos(at), act));
-        self
+    fn acts(self, at: Duration, act: Act) -> Self {
+        Self(self.0.acts(nanos(at), act))
     }
 
     /// It computes for ever from `after` on, without a sign of life.
@@ -102,8 +92,9 @@ impl Scripted {
 }
 
 impl Sim {
-    /// Workers that are born from here on play this part.
+    /// Workers that are born from here on play this part; of those who live already, what happens at a moment happens
+    /// so long from now.
     pub fn play(&mut self, part: Scripted) {
-        self.kernel.borrow_mut().parts.push(part.0);
+        self.kernel.borrow_mut().give_part(part.0);
     }
 }
