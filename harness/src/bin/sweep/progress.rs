@@ -1,10 +1,23 @@
 //! How far a sweep is: one line that changes on a terminal, a line now and then elsewhere.
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 /// Where nobody looks, a line so often is enough for a log.
 const SELDOM: Duration = Duration::from_secs(10);
+
+/// How far a sweep is.
+pub(crate) struct Standing {
+    pub(crate) seeds: u64,
+    pub(crate) of: u64,
+    pub(crate) findings: usize,
+    /// Those that were reached, of how many.
+    pub(crate) marks: (usize, usize),
+    pub(crate) elapsed: Duration,
+    /// How much of the time that it has is left.
+    pub(crate) time: Option<Duration>,
+}
 
 pub(crate) struct Progress {
     terminal: bool,
@@ -17,24 +30,15 @@ impl Progress {
         Self { terminal: std::io::stdout().is_terminal(), shown: Duration::ZERO }
     }
 
-    pub(crate) fn show(
-        &mut self,
-        seeds: u64,
-        of: u64,
-        findings: usize,
-        marks: (usize, usize),
-        elapsed: Duration,
-        time: Option<Duration>,
-    ) {
-        if !self.terminal && elapsed < self.shown + SELDOM {
+    pub(crate) fn show(&mut self, standing: &Standing) {
+        if !self.terminal && standing.elapsed < self.shown + SELDOM {
             return;
         }
-        self.shown = elapsed;
-        let line = line(seeds, of, findings, marks, elapsed, time);
+        self.shown = standing.elapsed;
         // Nobody reads it: then nobody wants to know.
         let _ = match self.terminal {
-            true => write!(std::io::stdout(), "\r\x1b[K{line}").and_then(|()| std::io::stdout().flush()),
-            false => writeln!(std::io::stdout(), "{line}"),
+            true => write!(std::io::stdout(), "\r\x1b[K{standing}").and_then(|()| std::io::stdout().flush()),
+            false => writeln!(std::io::stdout(), "{standing}"),
         };
     }
 
@@ -45,53 +49,54 @@ impl Progress {
     }
 }
 
-/// `1200 of 60000 seeds, 400 a second, 2 failures, 7 of 9 marks, 2:27 left`; `marks` are those that were reached, of
-/// how many, and `time` is how much of it is left.
-fn line(
-    seeds: u64,
-    of: u64,
-    findings: usize,
-    marks: (usize, usize),
-    elapsed: Duration,
-    time: Option<Duration>,
-) -> String {
-    let rate = seeds as f64 / elapsed.as_secs_f64().max(0.001);
-    let failures = match findings {
-        0 => String::new(),
-        1 => ", 1 failure".to_owned(),
-        more => format!(", {more} failures"),
-    };
-    let work = (rate > 0.0).then(|| of.saturating_sub(seeds) as f64 / rate).map(Duration::from_secs_f64);
-    let left = work.into_iter().chain(time).min();
-    let left = left.map_or_else(String::new, |left| {
-        let seconds = left.as_secs();
-        format!(", {}:{:02} left", seconds / 60, seconds % 60)
-    });
-    let marks = match marks {
-        (_, 0) => String::new(),
-        (reached, all) => format!(", {reached} of {all} marks"),
-    };
-    format!("{seeds} of {of} seeds, {rate:.0} a second{failures}{marks}{left}")
+/// `1200 of 60000 seeds, 400 a second, 2 failures, 7 of 9 marks, 2:27 left`.
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seeds, of, findings, marks, elapsed, time } = *self;
+        let rate = seeds as f64 / elapsed.as_secs_f64().max(0.001);
+        let failures = match findings {
+            0 => String::new(),
+            1 => ", 1 failure".to_owned(),
+            more => format!(", {more} failures"),
+        };
+        let work = (rate > 0.0).then(|| of.saturating_sub(seeds) as f64 / rate).map(Duration::from_secs_f64);
+        let left = work.into_iter().chain(time).min();
+        let left = left.map_or_else(String::new, |left| {
+            let seconds = left.as_secs();
+            format!(", {}:{:02} left", seconds / 60, seconds % 60)
+        });
+        let marks = match marks {
+            (_, 0) => String::new(),
+            (reached, all) => format!(", {reached} of {all} marks"),
+        };
+        write!(f, "{seeds} of {of} seeds, {rate:.0} a second{failures}{marks}{left}")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    type Row = (u64, u64, usize, (usize, usize), Duration, Option<Duration>);
+
+    fn line((seeds, of, findings, marks, elapsed, time): Row) -> String {
+        Standing { seeds, of, findings, marks, elapsed, time }.to_string()
+    }
+
     #[test]
     fn a_line_says_how_far_it_is_and_how_long_it_takes() {
         let second = Duration::from_secs(1);
         let rows = [
-            (line(0, 100, 0, (0, 0), Duration::ZERO, None), "0 of 100 seeds, 0 a second"),
+            (line((0, 100, 0, (0, 0), Duration::ZERO, None)), "0 of 100 seeds, 0 a second"),
             (
-                line(1200, 60_000, 2, (7, 9), 3 * second, None),
+                line((1200, 60_000, 2, (7, 9), 3 * second, None)),
                 "1200 of 60000 seeds, 400 a second, 2 failures, 7 of 9 marks, 2:27 left",
             ),
             (
-                line(10, 100, 1, (0, 0), second, Some(5 * second)),
+                line((10, 100, 1, (0, 0), second, Some(5 * second))),
                 "10 of 100 seeds, 10 a second, 1 failure, 0:05 left",
             ),
-            (line(100, 90, 0, (0, 0), second, None), "100 of 90 seeds, 100 a second, 0:00 left"),
+            (line((100, 90, 0, (0, 0), second, None)), "100 of 90 seeds, 100 a second, 0:00 left"),
         ];
         for (line, expected) in rows {
             assert_eq!(line, expected);

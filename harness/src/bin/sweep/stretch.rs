@@ -2,7 +2,7 @@
 
 use crate::kind::Kind;
 use crate::options::Options;
-use crate::progress::Progress;
+use crate::progress::{Progress, Standing};
 use crate::targets::Test;
 use harness::marks::Ledger;
 use std::collections::BTreeMap;
@@ -98,14 +98,14 @@ impl<'a> Sweep<'a> {
             let seeded = (self.tests.len() - state.unseeded.len()) as u64;
             let of = seeded * self.options.seeds;
             let time = self.options.time.map(|time| time.saturating_sub(self.begun.elapsed()));
-            progress.show(
-                self.seeds.load(Ordering::Relaxed),
+            progress.show(&Standing {
+                seeds: self.seeds.load(Ordering::Relaxed),
                 of,
-                state.findings.len(),
-                (state.marks.len() - state.marks.missed().len(), state.marks.len()),
-                self.begun.elapsed(),
+                findings: state.findings.len(),
+                marks: (state.marks.len() - state.marks.missed().len(), state.marks.len()),
+                elapsed: self.begun.elapsed(),
                 time,
-            );
+            });
         }
         progress.end();
     }
