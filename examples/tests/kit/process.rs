@@ -31,9 +31,16 @@ impl Process {
         self.handle.is_alive()
     }
 
-    /// How long it was on a processor, in ticks of 10 ms.
-    pub(crate) fn ticks(&self) -> u128 {
-        self.handle.cpu_time().unwrap().as_millis() / 10
+    /// How long it was on a processor.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        self.handle.cpu_time().unwrap()
+    }
+
+    /// How often it has gone to rest by itself (proc_pid_status(5), `voluntary_ctxt_switches`).
+    pub(crate) fn rested(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let figure = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        figure.and_then(|figure| figure.trim().parse().ok()).expect("it is alive")
     }
 
     /// For how long it would have run and had no processor: the machine's fault, not its own.
