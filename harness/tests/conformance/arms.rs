@@ -1,6 +1,6 @@
 //! The two arms: where the body of a case runs.
 
-use crate::world::World;
+use crate::world::{Kernel, World};
 use harness::Sim;
 use host_sim::{Choices, Pool, violation_of};
 use libtest_mimic::Failed;
@@ -45,7 +45,7 @@ pub(crate) fn simulated(case: &'static Case, adopts: bool) -> Result<(), Failed>
         if !steady {
             sim.unsteady();
         }
-        let run = || sim.run_process(move |sys| (case.body)(&World::new(sys)));
+        let run = || sim.run_process(move |sys| (case.body)(&World::new(sys, Kernel::Simulated)));
         catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
             let machine = if steady { "steady" } else { "unsteady" };
             let timeline = sim.timeline(40).join("\n");
@@ -67,7 +67,7 @@ pub(crate) fn run_as_child(case: &Case, adopts: bool) -> ! {
     if adopts {
         set_child_subreaper(Some(getpid())).expect("Linux 3.4");
     }
-    (case.body)(&World::new(Rc::new(host_sys::Linux::new().expect("a poller"))));
+    (case.body)(&World::new(Rc::new(host_sys::Linux::new().expect("a poller")), Kernel::Real));
     std::process::exit(0)
 }
 

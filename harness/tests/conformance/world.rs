@@ -1,8 +1,8 @@
 //! A process that forks, with what most facts need.
 
 use host_core::sys::{
-    Birth, Child, ChildNews, Errno, ExitStatus, Handle, Interest, OnHostDeath, Readiness, Signal, SlotsId,
-    Sys,
+    Birth, Child, ChildNews, Errno, ExitStatus, Handle, Interest, OnHostDeath, PollEvent, Readiness, Signal,
+    SlotsId, Sys,
 };
 use host_core::time::Instant;
 use std::net::SocketAddr;
@@ -20,16 +20,24 @@ const STEP: Duration = Duration::from_micros(50);
 /// The status of a child that waited to be asked to quit.
 pub(crate) const QUIT: u8 = 7;
 
+/// Which kernel a case runs on; for what is seen from outside only, such as files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    Simulated,
+    Real,
+}
+
 /// A process, and what it forks with.
 pub(crate) struct World {
     pub(crate) sys: Rc<dyn Sys>,
     pub(crate) page: SlotsId,
+    pub(crate) kernel: Kernel,
 }
 
 impl World {
-    pub(crate) fn new(sys: Rc<dyn Sys>) -> Self {
+    pub(crate) fn new(sys: Rc<dyn Sys>, kernel: Kernel) -> Self {
         let page = sys.slots(8).expect("memory");
-        Self { sys, page }
+        Self { sys, page, kernel }
     }
 
     // Children
@@ -49,8 +57,8 @@ impl World {
     }
 
     pub(crate) fn fork_as(&self, birth: &Birth<'_>, body: impl FnOnce(&Self) -> u8 + 'static) -> Child {
-        let page = self.page;
-        self.sys.fork(birth, Box::new(move |sys| body(&Self { sys, page }))).expect("a fork")
+        let (page, kernel) = (self.page, self.kernel);
+        self.sys.fork(birth, Box::new(move |sys| body(&Self { sys, page, kernel }))).expect("a fork")
     }
 
     /// A child at the other end of a channel, which nobody else holds.
@@ -192,26 +200,36 @@ impl World {
 
     /// Demands that nothing happens to `handle`.
     pub(crate) fn quiet(&self, handle: Handle) {
-        let answer = self.sys.wait(handle, Interest::READ, self.deadline(QUIET));
+        self.quiet_for(handle, Interest::READ);
+    }
+
+    /// Demands that nothing happens to `handle` that somebody with `interest` would be told.
+    pub(crate) fn quiet_for(&self, handle: Handle, interest: Interest) {
+        let answer = self.sys.wait(handle, interest, self.deadline(QUIET));
         assert_eq!(answer, Err(Errno::TIMEDOUT));
     }
 
     /// The keys that are reported, waiting for at least one.
     pub(crate) fn keys(&self) -> Vec<u64> {
-        self.keys_until(self.deadline(BOUND))
+        self.wait_for_events(self.deadline(BOUND)).iter().map(|event| event.key).collect()
     }
 
     /// The keys that are reported now.
     pub(crate) fn look(&self) -> Vec<u64> {
-        self.keys_until(Some(Instant::ZERO))
+        self.events().iter().map(|event| event.key).collect()
     }
 
-    fn keys_until(&self, deadline: Option<Instant>) -> Vec<u64> {
+    /// What is reported now, by key.
+    pub(crate) fn events(&self) -> Vec<PollEvent> {
+        self.wait_for_events(Some(Instant::ZERO))
+    }
+
+    /// What is reported until `deadline`, by key.
+    pub(crate) fn wait_for_events(&self, deadline: Option<Instant>) -> Vec<PollEvent> {
         let mut events = Vec::new();
         self.sys.poll_wait(&mut events, deadline).expect("nothing interrupts it");
-        let mut keys: Vec<_> = events.iter().map(|event| event.key).collect();
-        keys.sort_unstable();
-        keys
+        events.sort_by_key(|event| event.key);
+        events
     }
 
     // Channels and connections
@@ -252,16 +270,29 @@ impl World {
     }
 
     pub(crate) fn listen(&self, backlog: u32) -> (Handle, SocketAddr) {
-        let listener = self.sys.listen(SocketAddr::from(([127, 0, 0, 1], 0)), backlog).expect("a free port");
+        let listener = self.sys.listen(local(0), backlog).expect("a free port");
         (listener, self.sys.local_address(listener).expect("it is bound"))
     }
 
     /// Connects; the connection stands, and nobody may have accepted it.
     pub(crate) fn connect(&self, address: SocketAddr) -> Handle {
-        let client = self.sys.connect(address).expect("a descriptor");
+        self.try_connect(address).expect("somebody listens, and has room")
+    }
+
+    /// Begins to connect, and waits until the connection stands or has failed.
+    pub(crate) fn try_connect(&self, address: SocketAddr) -> Result<Handle, Errno> {
+        let client = self.sys.connect(address)?;
         self.ready(client, Interest::WRITE);
-        assert_eq!(self.sys.take_error(client), Ok(None));
-        client
+        self.sys.take_error(client)?.map_or(Ok(client), Err)
+    }
+
+    /// Both ends of a connection: the one that asked, the one that was accepted.
+    pub(crate) fn pair(&self) -> (Handle, Handle) {
+        let (listener, address) = self.listen(8);
+        let client = self.connect(address);
+        let server = self.accept(listener);
+        self.sys.close(listener);
+        (client, server)
     }
 
     pub(crate) fn accept(&self, listener: Handle) -> Handle {
@@ -273,4 +304,9 @@ impl World {
 /// Whether a process was ended by `signal`, with a core or without: that is for the machine to decide.
 pub(crate) fn is_by(status: ExitStatus, signal: Signal) -> bool {
     matches!(status, ExitStatus::Signal { number, .. } if number == signal.number())
+}
+
+/// An address of this machine.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
 }

@@ -1,7 +1,7 @@
 //! Listeners and connections that several processes hold, and who is woken.
 
 use crate::arms::Case;
-use crate::world::{QUIET, World};
+use crate::world::{QUIET, World, local};
 use host_core::sys::{Child, Errno, ExitStatus, Handle, Interest, Signal};
 use std::net::SocketAddr;
 
@@ -161,7 +161,7 @@ fn k13_a_killed_worker_loses_none_that_are_queued(world: &World) {
 
 /// A group of spread sockets, and their address.
 fn group(world: &World, count: u32) -> (Vec<Handle>, SocketAddr) {
-    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let anywhere = local(0);
     let sockets = world.sys.listen_spread(anywhere, 64, count).expect("a free port");
     let address = world.sys.local_address(sockets[0]).expect("it is bound");
     for socket in &sockets {
@@ -319,7 +319,7 @@ fn k16_a_worker_without_descriptors_leaves_the_connection_to_others(world: &Worl
         world.fork(&[listener], move |poor| {
             while poor.sys.channel().is_ok() {}
             // A pair needs two: one may be left.
-            while poor.sys.listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1).is_ok() {}
+            while poor.sys.listen(local(0), 1).is_ok() {}
             assert_eq!(poor.holds(listener).is_some(), served);
             for _ in 0..3 {
                 assert_eq!(poor.sys.accept(listener), Err(Errno::MFILE), "whether one is there or not");
@@ -526,7 +526,7 @@ fn a_listener_of_a_child_is_reached_by_its_parent(world: &World) {
         0
     });
     let port = u16::from_le_bytes(world.message(line).try_into().unwrap());
-    let client = world.connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    let client = world.connect(local(port));
     world.write(client, b"hello");
     world.hear(client, b"hello, parent");
     world.hear_end(client);
