@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(crate) const CHILD: &str = "HOST_TEST_CHILD";
 
 /// How long a case may take on the real kernel with all its processes; a bound, not a wait.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// Machines of each kind that a case runs on in the simulator.
 const SEEDS: u64 = 6;
 /// As many descriptors as a simulated process may have.
@@ -74,7 +74,7 @@ pub(crate) fn run_as_child(case: &Case, adopts: bool) -> ! {
 /// Runs a case on the real kernel, in a child process.
 ///
 /// It has a process group of its own, and everything in that is gone when this comes back.
-pub(crate) fn real(case: &Case) -> Result<(), Failed> {
+pub(crate) fn real(case: &Case, limit: Duration) -> Result<(), Failed> {
     let mut leader = Command::new(std::env::current_exe()?)
         .env(CHILD, case.name)
         .env("RUST_BACKTRACE", "0")
@@ -87,14 +87,14 @@ pub(crate) fn real(case: &Case) -> Result<(), Failed> {
     let mut stderr = leader.stderr.take().ok_or("standard error is piped")?;
     let mut said = Vec::new();
     // Every process of the case holds standard error, so that its end is theirs.
-    let all_ended = read_to_end(&mut stderr, &mut said, LIMIT);
+    let all_ended = read_to_end(&mut stderr, &mut said, limit);
     // The first one is not reaped yet, so that the number is still that of its group.
     let _ = kill_process_group(group, Signal::KILL);
     let status = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
     while !matches!(waitid(WaitId::Pgid(Some(group)), WaitIdOptions::EXITED), Err(Errno::CHILD)) {}
     let said = String::from_utf8_lossy(&said);
     if !all_ended {
-        return Err(format!("not all processes have ended after {LIMIT:?}; they said:\n{said}").into());
+        return Err(format!("not all processes have ended after {limit:?}; they said:\n{said}").into());
     }
     match status.as_ref().and_then(WaitIdStatus::exit_status) {
         Some(0) => Ok(()),

@@ -23,6 +23,7 @@ mod errors;
 mod listeners;
 mod orphans;
 mod poller;
+mod programs;
 mod signals;
 mod slots;
 mod streams;
@@ -32,6 +33,7 @@ mod world;
 use arms::{CHILD, Case};
 use libtest_mimic::{Arguments, Trial};
 use rustix::process::{getpid, set_child_subreaper};
+use std::time::Duration;
 
 /// All cases, and whether their process adopts the orphans among its descendants.
 const CASES: &[(&[Case], bool)] = &[
@@ -51,10 +53,14 @@ const CASES: &[(&[Case], bool)] = &[
     (workers::CASES, false),
 ];
 
+/// How long all programs together may take; a bound, not a wait.
+const LIMIT_OF_PROGRAMS: Duration = Duration::from_secs(7200);
+
 fn main() {
     let cases = || CASES.iter().flat_map(|(cases, adopts)| cases.iter().map(move |case| (case, *adopts)));
     if let Ok(child) = std::env::var(CHILD) {
-        let found = cases().find(|(case, _)| case.name == child);
+        let all = cases().chain([(&programs::CASE, false)]);
+        let found = all.into_iter().find(|(case, _)| case.name == child);
         let (case, adopts) = found.unwrap_or_else(|| panic!("{CHILD} is `{child}`, but must name a case"));
         arms::run_as_child(case, adopts);
     }
@@ -63,8 +69,10 @@ fn main() {
     let trials = cases().flat_map(|(case, adopts)| {
         [
             Trial::test(format!("{}::simulated", case.name), move || arms::simulated(case, adopts)),
-            Trial::test(format!("{}::real", case.name), || arms::real(case)),
+            Trial::test(format!("{}::real", case.name), || arms::real(case, arms::LIMIT)),
         ]
     });
+    let programs = Trial::test("programs", || arms::real(&programs::CASE, LIMIT_OF_PROGRAMS));
+    let trials = trials.chain([programs]);
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

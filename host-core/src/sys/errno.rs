@@ -43,6 +43,7 @@ errnos! {
     NOTSOCK = 88, "ENOTSOCK", "not a socket";
     NOPROTOOPT = 92, "ENOPROTOOPT", "protocol not available";
     OPNOTSUPP = 95, "EOPNOTSUPP", "operation not supported";
+    AFNOSUPPORT = 97, "EAFNOSUPPORT", "not an address of this family";
     ADDRINUSE = 98, "EADDRINUSE", "address already in use";
     ADDRNOTAVAIL = 99, "EADDRNOTAVAIL", "address not available on this machine";
     NETDOWN = 100, "ENETDOWN", "network is down";

@@ -41,6 +41,8 @@ pub(crate) struct End {
     received: VecDeque<u8>,
     /// The peer has finished sending, and all that it sent has arrived.
     fin_received: bool,
+    /// It has said that it reads no more; what comes is read all the same.
+    reads_ended: bool,
     fin_sent: bool,
     /// The pending error: told once.
     error: Option<Errno>,
@@ -60,6 +62,7 @@ impl End {
             file: None,
             received: VecDeque::new(),
             fin_received: false,
+            reads_ended: false,
             fin_sent: false,
             error: None,
             incoming: VecDeque::new(),
@@ -67,6 +70,11 @@ impl End {
             silent: false,
             last_arrival: 0,
         }
+    }
+
+    /// Whether there is a connection: one whose both sides have finished is none (TCP_CLOSE).
+    const fn stands(&self) -> bool {
+        matches!(self.state, State::Established) && !(self.fin_sent && self.fin_received)
     }
 }
 
@@ -97,6 +105,8 @@ pub(crate) struct Net {
     conns: Vec<Conn>,
     pub(crate) listeners: Vec<Listener>,
     ephemeral: u16,
+    /// How many ports after the first were given for port 0.
+    bound: u16,
     /// Unix sockets that were ever bound.
     paths: BTreeMap<UnixPath, SocketAddr>,
 }
@@ -134,11 +144,12 @@ impl Net {
             return Holds::default();
         }
         let dead = end.error.is_some() || end.state == State::Dead;
+        let read_ended = end.fin_received || end.reads_ended;
         Holds {
-            readable: !end.received.is_empty() || end.fin_received || dead,
+            readable: !end.received.is_empty() || read_ended || dead,
             writable: !dead && (room > 0 || end.fin_sent),
-            read_ended: end.fin_received,
-            hung_up: dead || end.fin_received && end.fin_sent,
+            read_ended,
+            hung_up: dead || read_ended && end.fin_sent,
         }
     }
 
@@ -221,8 +232,11 @@ impl Kernel {
             return self.failed(me, Call::Listen, Errno::ADDRNOTAVAIL);
         }
         if address.port() == 0 {
+            // Not one that was just given back: whoever still connects there means somebody else.
             let taken = |port| self.net.is_taken(SocketAddr::new(address.ip(), port));
-            let port = (FIRST_PORT..).find(|port| !taken(*port)).expect("fewer listeners than ports");
+            let mut ports = (FIRST_PORT + self.net.bound..=u16::MAX).chain(FIRST_PORT..=u16::MAX);
+            let port = ports.find(|port| !taken(*port)).expect("fewer listeners than ports");
+            self.net.bound = (port - FIRST_PORT + 1) % (u16::MAX - FIRST_PORT);
             address.set_port(port);
         } else if self.net.is_taken(address) {
             return self.failed(me, Call::Listen, Errno::ADDRINUSE);
@@ -332,11 +346,12 @@ impl Kernel {
             return self.failed(me, Call::Read, Errno::AGAIN);
         }
         let available = end.received.len().min(buffer.len());
-        if available == 0 && !buffer.is_empty() {
+        // Of what is there, nothing may be read; of nothing, not even that.
+        if end.received.is_empty() {
             if let Some(errno) = end.error.take() {
                 return self.failed(me, Call::Read, errno);
             }
-            if end.fin_received || end.state == State::Dead {
+            if end.fin_received || end.reads_ended || end.state == State::Dead {
                 self.record(me, Kind::Read, handle.raw(), 0);
                 self.trace.aside(|| Aside::Stream(conn));
                 return Ok(0);
@@ -363,6 +378,9 @@ impl Kernel {
     pub(crate) fn write(&mut self, me: Index, handle: Handle, bytes: &[u8]) -> Result<usize, Errno> {
         if let Some(Object::Channel { channel, side }) = self.object(me, handle) {
             return self.channel_write(me, handle, (channel, side), bytes);
+        }
+        if let Some(Object::Listener(_)) = self.object(me, handle) {
+            return self.failed(me, Call::Write, Errno::PIPE);
         }
         let (conn, side) = self.stream(me, handle, Call::Write)?;
         let end = self.net.end(conn, side);
@@ -406,16 +424,25 @@ impl Kernel {
             return Ok(());
         }
         let (conn, side) = self.stream(me, handle, Call::Shutdown)?;
-        if self.net.end(conn, side).state != State::Established {
+        let end = self.net.end(conn, side);
+        if !end.stands() && end.state != State::Connecting {
             return self.failed(me, Call::Shutdown, Errno::NOTCONN);
         }
+        let has_begun = end.state == State::Connecting;
         self.record(me, Kind::Shutdown, handle.raw(), 0);
         self.trace.aside(|| Aside::Stream(conn));
+        if has_begun {
+            // Whoever does not wait for the connection to stand gives it up, and is told so (tcp_disconnect).
+            self.close_begun(conn, side);
+            self.net.end(conn, side).error = Some(Errno::CONNRESET);
+            self.notify_end(conn, side);
+            return Ok(());
+        }
         if matches!(how, ShutdownHow::Write | ShutdownHow::Both) {
             self.send_fin(conn, side);
         }
         if matches!(how, ShutdownHow::Read | ShutdownHow::Both) {
-            self.net.end(conn, side).fin_received = true;
+            self.net.end(conn, side).reads_ended = true;
             self.notify_end(conn, side);
         }
         Ok(())
@@ -424,6 +451,9 @@ impl Kernel {
     pub(crate) fn take_error(&mut self, me: Index, handle: Handle) -> Result<Option<Errno>, Errno> {
         if let Some(Object::Channel { channel, side }) = self.object(me, handle) {
             return Ok(self.channel_error(channel, side));
+        }
+        if let Some(Object::Listener(_)) = self.object(me, handle) {
+            return Ok(None);
         }
         let (conn, side) = self.stream(me, handle, Call::Read)?;
         Ok(self.net.end(conn, side).error.take())
@@ -438,11 +468,11 @@ impl Kernel {
             Some(Object::Listener(listener)) => Ok((self.net.listeners[listener as usize].address, None)),
             Some(Object::Conn { conn, side }) => {
                 let addresses = self.net.conns[conn as usize].addresses;
-                let stands = self.net.end(conn, side).state == State::Established;
+                let stands = self.net.end(conn, side).stands();
                 Ok((addresses[side as usize], stands.then_some(addresses[1 - side as usize])))
             }
             // Its addresses are of another family, and have no port.
-            Some(Object::Channel { .. }) => Err(Errno::OPNOTSUPP),
+            Some(Object::Channel { .. }) => Err(Errno::AFNOSUPPORT),
             Some(Object::Signals(_) | Object::Child(_) | Object::Quit(_) | Object::Recording(_)) => {
                 Err(Errno::NOTSOCK)
             }
@@ -465,15 +495,21 @@ impl Kernel {
         end.file = None;
         let (state, unread) = (end.state, !end.received.is_empty());
         match state {
-            // The other side stands already: it learns that there is nobody (K15).
-            State::Connecting if self.net.conns[conn as usize].listener.is_some() => {
-                self.send_reset(conn, side)
-            }
-            State::Connecting | State::Dead => self.net.end(conn, side).state = State::Dead,
+            State::Connecting => self.close_begun(conn, side),
+            State::Dead => {}
             // K14: what was not read makes the close a reset.
             State::Established if unread => self.send_reset(conn, side),
             State::Established => self.send_fin(conn, side),
         }
+    }
+
+    /// Ends a connection that has begun and does not stand yet.
+    fn close_begun(&mut self, conn: u32, side: u8) {
+        if self.net.conns[conn as usize].listener.is_some() {
+            // The other side stands already: it learns that there is nobody (K15).
+            self.send_reset(conn, side);
+        }
+        self.net.end(conn, side).state = State::Dead;
     }
 
     fn stream(&mut self, me: Index, handle: Handle, call: Call) -> Result<(u32, u8), Errno> {
@@ -595,6 +631,14 @@ impl Kernel {
                     sometimes!("bytes come for one who is gone");
                     // The process that would read it is gone: the sender is told.
                     self.send_reset(conn, side);
+                    return;
+                }
+                if end.reads_ended && end.fin_sent {
+                    sometimes!("bytes come for one who has ended both directions");
+                    // Nobody will read them, and the connection is over for both (tcp_rcv_state_process).
+                    end.error = Some(Errno::CONNRESET);
+                    self.send_reset(conn, side);
+                    self.notify_end(conn, side);
                     return;
                 }
                 end.received.extend(&bytes);

@@ -113,7 +113,9 @@ impl Kernel {
             // Nobody watches one.
             Object::Recording(_) => true,
         };
-        Holds { readable, ..Holds::default() }
+        // What tells a worker to quit has room for more (eventfd(2)).
+        let writable = matches!(object, Object::Quit(_));
+        Holds { readable, writable, ..Holds::default() }
     }
 
     pub(crate) fn poll_add(
