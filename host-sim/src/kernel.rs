@@ -13,6 +13,7 @@ pub(crate) mod net;
 pub(crate) mod numbers;
 pub(crate) mod poller;
 pub(crate) mod process;
+pub(crate) mod rules;
 mod schedule;
 pub(crate) mod scripted;
 pub(crate) mod signals;
@@ -32,6 +33,7 @@ use host_core::sys::{Body, Errno, Signal};
 use net::Net;
 use numbers::Numbers;
 use process::Process;
+use rules::Rule;
 use slots::Pages;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -157,6 +159,8 @@ pub(crate) struct Kernel {
     pub(crate) threads: u32,
     /// Hosts adopt orphans.
     pub(crate) subreaper: bool,
+    /// What this machine does not honour, to see that somebody notices.
+    pub(crate) broken_rule: Option<Rule>,
 }
 
 impl Kernel {
@@ -194,6 +198,7 @@ impl Kernel {
             processors: 2,
             threads: 1,
             subreaper: false,
+            broken_rule: None,
         }
     }
 

@@ -53,5 +53,7 @@ pub use choice::{Choice, Choices, Exhaustive, Script, ScriptError, Stream};
 pub use client::{Client, ClientError, Clients};
 pub use fault::{Class, Fault, Faults};
 pub use host_core::sys::ExitStatus;
+#[doc(hidden)]
+pub use kernel::rules::Rule;
 pub use sim::{Pool, Scripted, Sim, WorkerState, WorkerView, violation_of};
 pub use story::Story;

@@ -8,6 +8,7 @@ use crate::choice::Stream;
 use crate::coroutine::Gate;
 use crate::kernel::files::Object;
 use crate::kernel::poller::{COMPUTING, POLLING};
+use crate::kernel::rules::Rule;
 use crate::kernel::signals::{Disposition, Signals, set_of};
 use crate::kernel::{Call, Index, Kernel, MILLISECOND, Nanos};
 use crate::story::Aside;
@@ -207,7 +208,7 @@ impl SimSys {
                 if quitting && kernel.process(self.me).quit_asked {
                     return kernel.failed(self.me, Call::Wait, Errno::CANCELED);
                 }
-                if deadline.is_some_and(|deadline| deadline <= kernel.now) {
+                if kernel.is_due(deadline) {
                     return kernel.failed(self.me, Call::Wait, Errno::TIMEDOUT);
                 }
                 Ok(None)
@@ -342,7 +343,7 @@ impl Sys for SimSys {
                     return Err(Errno::BADF);
                 }
                 kernel.collect(self.me, events);
-                let due = deadline.is_some_and(|deadline| deadline <= kernel.now);
+                let due = kernel.is_due(deadline);
                 // Only a wait is interrupted: what is there is told, and a look comes back (epoll_wait(2)).
                 if events.is_empty() && !due && kernel.is_interrupted(self.me) {
                     return Err(Errno::INTR);
@@ -425,7 +426,8 @@ impl Sys for SimSys {
                 None => return Err(Errno::BADF),
             };
             kernel.progressed(self.me, handle, true);
-            let signal = kernel.process(self.me).signals.read(set).ok_or(Errno::AGAIN)?;
+            let lowest = kernel.honours(Rule::LowestSignalFirst);
+            let signal = kernel.process(self.me).signals.read(set, lowest).ok_or(Errno::AGAIN)?;
             kernel.record(self.me, Kind::SignalRead, u64::from(signal.number()), 0);
             Ok(signal)
         })

@@ -36,9 +36,19 @@ pub(crate) struct Case {
 
 /// Runs a case on simulated machines, steady ones and others.
 pub(crate) fn simulated(case: &'static Case, adopts: bool) -> Result<(), Failed> {
-    let pool = Pool::default();
+    simulated_on(case, adopts, &Pool::default(), &|_| {})
+}
+
+/// The same on machines that `lay` has done something to.
+pub(crate) fn simulated_on(
+    case: &'static Case,
+    adopts: bool,
+    pool: &Pool,
+    lay: &dyn Fn(&mut Sim),
+) -> Result<(), Failed> {
     for (seed, steady) in (0..SEEDS).flat_map(|seed| [(seed, true), (seed, false)]) {
-        let mut sim = Sim::new(Choices::seeded(seed), &pool);
+        let mut sim = Sim::new(Choices::seeded(seed), pool);
+        lay(&mut sim);
         if adopts {
             sim.subreaper();
         }

@@ -20,7 +20,9 @@ mod channels;
 mod children;
 mod connecting;
 mod errors;
+mod facts;
 mod listeners;
+mod mutants;
 mod orphans;
 mod poller;
 mod programs;
@@ -36,7 +38,7 @@ use rustix::process::{getpid, set_child_subreaper};
 use std::time::Duration;
 
 /// All cases, and whether their process adopts the orphans among its descendants.
-const CASES: &[(&[Case], bool)] = &[
+pub(crate) const CASES: &[(&[Case], bool)] = &[
     (basics::CASES, false),
     (connecting::CASES, false),
     (poller::CASES, false),
@@ -59,7 +61,7 @@ const LIMIT_OF_PROGRAMS: Duration = Duration::from_secs(7200);
 fn main() {
     let cases = || CASES.iter().flat_map(|(cases, adopts)| cases.iter().map(move |case| (case, *adopts)));
     if let Ok(child) = std::env::var(CHILD) {
-        let all = cases().chain([(&programs::CASE, false)]);
+        let all = cases().chain([(&programs::CASE, false), (&mutants::CASE, false)]);
         let found = all.into_iter().find(|(case, _)| case.name == child);
         let (case, adopts) = found.unwrap_or_else(|| panic!("{CHILD} is `{child}`, but must name a case"));
         arms::run_as_child(case, adopts);
@@ -72,7 +74,11 @@ fn main() {
             Trial::test(format!("{}::real", case.name), || arms::real(case, arms::LIMIT)),
         ]
     });
-    let programs = Trial::test("programs", || arms::real(&programs::CASE, LIMIT_OF_PROGRAMS));
-    let trials = trials.chain([programs]);
+    let others = [
+        Trial::test("programs", || arms::real(&programs::CASE, LIMIT_OF_PROGRAMS)),
+        Trial::test("mutants", || arms::real(&mutants::CASE, LIMIT_OF_PROGRAMS)),
+        Trial::test("facts", move || facts::each_has_a_case(&mut cases().map(|(case, _)| case.name))),
+    ];
+    let trials = trials.chain(others);
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

@@ -2,6 +2,7 @@
 
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
+use crate::kernel::rules::Rule;
 use crate::kernel::{Call, Index, Kernel};
 use crate::marks::sometimes;
 use crate::story::Aside;
@@ -117,12 +118,22 @@ impl Kernel {
             }
             return self.failed(me, Call::Read, Errno::AGAIN);
         };
-        let count = message.len().min(buffer.len());
+        let mut count = message.len().min(buffer.len());
         buffer[..count].copy_from_slice(&message[..count]);
+        if !self.honours(Rule::RestIsLost) && count < message.len() {
+            self.channel_end(channel, side).inbox.push_front(message[count..].to_vec());
+        }
+        if !self.honours(Rule::MessagesHaveBounds)
+            && let Some(next) = self.channel_end(channel, side).inbox.pop_front()
+        {
+            let more = next.len().min(buffer.len() - count);
+            buffer[count..count + more].copy_from_slice(&next[..more]);
+            count += more;
+        }
         self.record(me, Kind::Read, handle.raw(), count as u64);
         self.trace.aside(|| Aside::packet(channel, side, &message));
         let peer = self.channel_end(channel, 1 - side);
-        peer.used -= cost(message.len());
+        peer.used = peer.used.saturating_sub(cost(message.len()));
         self.notify_channel(channel, 1 - side);
         Ok(count)
     }

@@ -4,6 +4,7 @@ use crate::choice::Stream;
 use crate::kernel::files::Object;
 use crate::kernel::poller::Holds;
 use crate::kernel::process::{Life, News, Orphanage, Process, Run};
+use crate::kernel::rules::Rule;
 use crate::kernel::signals::Signals;
 use crate::kernel::slots::Seat;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, Nanos};
@@ -71,6 +72,13 @@ impl Kernel {
         child.descriptors = self.inherit(me, birth.keep);
         // K21: none is pending. S43: the documented baseline.
         child.signals = Signals::of_a_worker();
+        let parent = &self.processes[me as usize].signals;
+        if !self.honours(Rule::ForkGivesBaseline) {
+            child.signals.set_back(parent);
+        }
+        if !self.honours(Rule::ForkClearsPending) {
+            child.signals.keep_pending(parent);
+        }
         child.seat = Some(Seat { page, slot, incarnation });
         child.truth.progress = self.now;
         child.orphanage = Some(Orphanage {
@@ -118,8 +126,10 @@ impl Kernel {
     /// K7: not readable alive, readable as a zombie, readable and hung up once it was reaped.
     pub(crate) fn child_holds(&self, child: Index) -> Holds {
         let process = &self.processes[child as usize];
-        let gone = process.life == Life::Gone;
-        Holds { readable: process.announced || gone, hung_up: gone, ..Holds::default() }
+        let gone = process.life == Life::Gone && self.honours(Rule::ReapedHangsUp);
+        let ended = process.announced && process.life != Life::Gone && self.honours(Rule::DeathIsReadable);
+        let readable = ended || gone || process.is_living() && !self.honours(Rule::LifeIsNotReadable);
+        Holds { readable, hung_up: gone, ..Holds::default() }
     }
 
     fn child_of(&mut self, me: Index, handle: Handle) -> Result<Index, Errno> {
@@ -142,7 +152,9 @@ impl Kernel {
             sometimes!("a child is asked after that has not ended yet");
             return Ok(None);
         };
-        self.collect_status(me, child, status);
+        if self.honours(Rule::ReapOnce) {
+            self.collect_status(me, child, status);
+        }
         Ok(Some(status))
     }
 
@@ -160,10 +172,14 @@ impl Kernel {
     pub(crate) fn signal_child(&mut self, me: Index, handle: Handle, signal: Signal) -> Result<(), Errno> {
         let child = self.child_of(me, handle)?;
         let process = self.process(child);
-        let Some(pid) = process.number.filter(|_| process.life != Life::Gone) else {
+        let (number, life, living) = (process.number, process.life, process.is_living());
+        if life == Life::Gone && !self.honours(Rule::ReapedTakesNoSignals) {
+            return Ok(());
+        }
+        let can = life != Life::Gone && (living || self.honours(Rule::ZombieTakesSignals));
+        let Some(pid) = number.filter(|_| can) else {
             return self.failed(me, Call::SignalChild, Errno::SRCH);
         };
-        let living = process.is_living();
         sometimes!(!living, "a host signals a worker that has ended (K8)");
         self.check_signal(me, child, signal);
         self.record(me, Kind::SignalChild, u64::from(signal.number()), u64::from(pid.0));
@@ -179,7 +195,9 @@ impl Kernel {
 
     /// What a parent has not heard yet: of each child the latest only, the oldest child first (K2).
     pub(crate) fn child_news(&mut self, me: Index, reap_strangers: bool) -> Option<ChildNews> {
-        if let Some((child, news)) = self.process(me).news.pop_first() {
+        let oldest = self.honours(Rule::OldestNewsFirst);
+        let news = &mut self.process(me).news;
+        if let Some((child, news)) = if oldest { news.pop_first() } else { news.pop_last() } {
             let pid = self.process(child).number?;
             self.record(me, Kind::ChildNews, u64::from(pid.0), u64::from(news == News::Stopped));
             sometimes!(!self.process(me).news.is_empty(), "there is news of two children at once");
@@ -188,7 +206,7 @@ impl Kernel {
                 News::Continued => ChildNews::Continued(pid),
             });
         }
-        if !reap_strangers {
+        if !reap_strangers && self.honours(Rule::StrangersOnRequest) || !self.honours(Rule::StrangersAreReaped) {
             return None;
         }
         let stranger = self.process(me).dead_strangers.pop_first()?;

@@ -4,6 +4,7 @@
 //! channel – goes with the last descriptor that names it, in whichever process that is (K12, K17).
 
 use crate::kernel::poller::WatchId;
+use crate::kernel::rules::Rule;
 use crate::kernel::{Index, Kernel};
 use crate::trace::Kind;
 use host_core::sys::Handle;
@@ -147,10 +148,10 @@ impl Descriptors {
     }
 
     /// Takes a descriptor out: its file, and the registration that it was known by.
-    fn remove(&mut self, handle: Handle) -> Option<(FileId, Option<WatchId>)> {
+    fn remove(&mut self, handle: Handle, uses_name_up: bool) -> Option<(FileId, Option<WatchId>)> {
         let seat = self.seat(handle)?;
         let (file, watch) = (seat.file.take()?, seat.watch.take());
-        seat.generation += 1;
+        seat.generation += u32::from(uses_name_up);
         self.open -= 1;
         self.free_from = self.free_from.min(handle.raw() as u32 as usize);
         Some((file, watch))
@@ -215,7 +216,8 @@ impl Kernel {
 
     /// Closes a descriptor, and with the last one its file.
     pub(crate) fn close(&mut self, me: Index, handle: Handle) {
-        let Some((file, watch)) = self.process(me).descriptors.remove(handle) else { return };
+        let uses_name_up = self.honours(Rule::ClosedIsBad);
+        let Some((file, watch)) = self.process(me).descriptors.remove(handle, uses_name_up) else { return };
         self.record(me, Kind::Close, handle.raw(), 0);
         let open = self.files.get(file);
         if matches!(open.object, Object::Signals(_)) {
@@ -223,6 +225,8 @@ impl Kernel {
         }
         open.holders -= 1;
         if open.holders > 0 {
+            let object = open.object;
+            self.closed_elsewhere(object);
             // Whoever else holds the file keeps the registration alive (epoll(7), question 6).
             if let Some(key) = watch.and_then(|watch| self.process(me).poller.make_ghost(watch)) {
                 self.record(me, Kind::Ghost, handle.raw(), key);
@@ -237,6 +241,25 @@ impl Kernel {
         }
         self.files.free.push(file);
         self.last_close(object);
+    }
+
+    /// Somebody has closed what others hold: nothing comes of it.
+    fn closed_elsewhere(&mut self, object: Object) {
+        match object {
+            Object::Listener(listener) if !self.honours(Rule::LastHolderEndsQueue) => {
+                self.close_listener(listener);
+            }
+            Object::Channel { channel, side } if !self.honours(Rule::LastCopyEndsChannel) => {
+                self.close_channel(channel, side);
+            }
+            Object::Listener(_)
+            | Object::Channel { .. }
+            | Object::Conn { .. }
+            | Object::Signals(_)
+            | Object::Child(_)
+            | Object::Quit(_)
+            | Object::Recording(_) => {}
+        }
     }
 
     /// Nobody names this object any more.
@@ -260,9 +283,9 @@ mod tests {
     fn the_lowest_free_seat_is_given_and_an_old_handle_names_nobody() {
         let mut descriptors = Descriptors::new();
         let handles: Vec<_> = (0..4).map(|file| descriptors.add(file)).collect();
-        assert_eq!(descriptors.remove(handles[2]).map(|(file, _)| file), Some(2));
-        assert_eq!(descriptors.remove(handles[1]).map(|(file, _)| file), Some(1));
-        assert_eq!(descriptors.remove(handles[1]), None);
+        assert_eq!(descriptors.remove(handles[2], true).map(|(file, _)| file), Some(2));
+        assert_eq!(descriptors.remove(handles[1], true).map(|(file, _)| file), Some(1));
+        assert_eq!(descriptors.remove(handles[1], true), None);
         let again = [descriptors.add(7), descriptors.add(8), descriptors.add(9)];
         assert_eq!(again.map(|handle| handle.raw() as u32), [1, 2, 4]);
         assert_eq!(descriptors.file(handles[1]), None);

@@ -2,6 +2,7 @@
 
 use crate::choice::Stream;
 use crate::kernel::process::{Life, News, Orphanage, Process, Run};
+use crate::kernel::rules::Rule;
 use crate::kernel::{Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos};
 use crate::marks::sometimes;
 use crate::trace::{Kind, encode_status};
@@ -58,7 +59,10 @@ impl Kernel {
         process.status = Some(status);
         process.run = Run::Ended;
         process.life = Life::Exiting;
-        let numbered = process.number.is_some();
+        let (numbered, seat) = (process.number.is_some(), process.seat);
+        if let Some(seat) = seat.filter(|_| !self.honours(Rule::SlotOutlivesWriter)) {
+            self.empty_slot(seat);
+        }
         match status {
             ExitStatus::Code(code) => self.record(index, Kind::Exit, u64::from(code), 0),
             ExitStatus::Signal { number, core } => {
@@ -121,8 +125,10 @@ impl Kernel {
         if self.process(child).stranger {
             self.process(parent).dead_strangers.insert(child);
         }
-        let delay = self.lateness(child);
-        self.tell_of_child(parent, delay);
+        if self.honours(Rule::DeathRaisesChld) {
+            let delay = self.lateness(child);
+            self.tell_of_child(parent, delay);
+        }
     }
 
     /// The file that stands for a child becomes readable.
@@ -218,7 +224,8 @@ impl Kernel {
         self.record(index, Kind::Orphaned, 0, 0);
         sometimes!(self.process(index).stopped, "a stopped worker loses its host");
         sometimes!(self.process(index).truth.hung_since.is_some(), "a worker that hangs loses its host");
-        match self.process(index).orphanage {
+        let orphanage = self.process(index).orphanage.filter(|_| self.honours(Rule::HostDeathEnds));
+        match orphanage {
             None => {}
             Some(Orphanage { policy: OnHostDeath::Exit, .. }) => {
                 sometimes!("a worker ends with its host");
@@ -226,7 +233,9 @@ impl Kernel {
             }
             Some(Orphanage { policy: OnHostDeath::Drain, drain_timeout }) => {
                 sometimes!("a worker drains since its host has died");
-                self.ask_to_quit(index);
+                if self.honours(Rule::HostDeathDrains) {
+                    self.ask_to_quit(index);
+                }
                 self.after(drain_timeout, Happening::Signal { index, signal: Signal::Alrm });
             }
         }

@@ -3,6 +3,7 @@
 use crate::choice::Stream;
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::poller::Holds;
+use crate::kernel::rules::Rule;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, MILLISECOND, Nanos, SECOND};
 use crate::marks::sometimes;
 use crate::story::Aside;
@@ -238,7 +239,7 @@ impl Kernel {
             let port = ports.find(|port| !taken(*port)).expect("fewer listeners than ports");
             self.net.bound = (port - FIRST_PORT + 1) % (u16::MAX - FIRST_PORT);
             address.set_port(port);
-        } else if self.net.is_taken(address) {
+        } else if self.net.is_taken(address) && self.honours(Rule::AddressIsTaken) {
             return self.failed(me, Call::Listen, Errno::ADDRINUSE);
         }
         Ok(address)
@@ -301,6 +302,9 @@ impl Kernel {
         // The descriptor is taken first: at the limit, an empty queue says so too (accept4(2)).
         let full = self.process(me).descriptors.is_full();
         if full || self.laid.descriptors_short && Some(me) == self.host {
+            if !self.honours(Rule::LimitKeepsConnection) {
+                self.net.listeners[listener as usize].queue.pop_front();
+            }
             // K16: the connection stays in the queue, and the listener stays readable.
             sometimes!("an accept finds no descriptor, and the connection stays (K16)");
             return self.failed(me, Call::Accept, Errno::MFILE);
@@ -348,9 +352,10 @@ impl Kernel {
         let available = end.received.len().min(buffer.len());
         // Of what is there, nothing may be read; of nothing, not even that.
         if end.received.is_empty() {
-            if let Some(errno) = end.error.take() {
+            if let Some(errno) = self.take_pending(conn, side) {
                 return self.failed(me, Call::Read, errno);
             }
+            let end = self.net.end(conn, side);
             if end.fin_received || end.reads_ended || end.state == State::Dead {
                 self.record(me, Kind::Read, handle.raw(), 0);
                 self.trace.aside(|| Aside::Stream(conn));
@@ -387,10 +392,12 @@ impl Kernel {
         if end.state == State::Connecting {
             return self.failed(me, Call::Write, Errno::AGAIN);
         }
-        if let Some(errno) = end.error.take() {
+        if let Some(errno) = self.take_pending(conn, side) {
             return self.failed(me, Call::Write, errno);
         }
-        if end.state == State::Dead || end.fin_sent {
+        let writing_ends = self.honours(Rule::WritingEnds);
+        let end = self.net.end(conn, side);
+        if end.state == State::Dead || end.fin_sent && writing_ends {
             return self.failed(me, Call::Write, Errno::PIPE);
         }
         let room = self.net.room(conn, side).min(bytes.len());
@@ -456,7 +463,14 @@ impl Kernel {
             return Ok(None);
         }
         let (conn, side) = self.stream(me, handle, Call::Read)?;
-        Ok(self.net.end(conn, side).error.take())
+        Ok(self.take_pending(conn, side))
+    }
+
+    /// The pending error of one side, which is told once.
+    fn take_pending(&mut self, conn: u32, side: u8) -> Option<Errno> {
+        let once = self.honours(Rule::ErrorIsToldOnce);
+        let error = &mut self.net.end(conn, side).error;
+        if once { error.take() } else { *error }
     }
 
     pub(crate) fn addresses(
@@ -484,7 +498,11 @@ impl Kernel {
     pub(crate) fn close_listener(&mut self, listener: u32) {
         let listener = &mut self.net.listeners[listener as usize];
         listener.file = None;
-        for conn in std::mem::take(&mut listener.queue) {
+        let queue = std::mem::take(&mut listener.queue);
+        if !self.honours(Rule::EndOfQueueResets) {
+            return;
+        }
+        for conn in queue {
             self.send_reset(conn, 1);
             self.net.end(conn, 1).state = State::Dead;
         }
@@ -498,7 +516,8 @@ impl Kernel {
             State::Connecting => self.close_begun(conn, side),
             State::Dead => {}
             // K14: what was not read makes the close a reset.
-            State::Established if unread => self.send_reset(conn, side),
+            State::Established if unread && self.honours(Rule::UnreadIsReset) => self.send_reset(conn, side),
+            State::Established if !unread && !self.honours(Rule::ReadIsEnd) => self.send_reset(conn, side),
             State::Established => self.send_fin(conn, side),
         }
     }
@@ -613,10 +632,14 @@ impl Kernel {
         end.state = State::Dead;
         self.record_world(Kind::ArriveReset, u64::from(conn), u64::from(side));
         self.notify_end(conn, side);
+        if !self.honours(Rule::ResetIsAccepted) {
+            self.net.listeners.iter_mut().for_each(|listener| listener.queue.retain(|queued| *queued != conn));
+        }
     }
 
     /// Something arrives at one side.
     pub(crate) fn arrive(&mut self, conn: u32, side: u8) {
+        let end_is_readable = self.honours(Rule::EndIsReadable);
         let end = self.net.end(conn, side);
         let Some(segment) = end.incoming.pop_front() else { return };
         match segment {
@@ -646,7 +669,7 @@ impl Kernel {
                 self.notify_end(conn, side);
             }
             Segment::Fin => {
-                if end.state == State::Dead {
+                if end.state == State::Dead || !end_is_readable {
                     return;
                 }
                 end.fin_received = true;
@@ -688,7 +711,8 @@ impl Kernel {
         }
         let open = self.net.listeners.iter().enumerate().filter(|(_, listener)| is_open(listener));
         let open: Vec<_> = open.map(|(index, _)| index as u32).collect();
-        let picked = self.choices.choose(Stream::Net, conn, open.len() as u32);
+        let count = if self.honours(Rule::GroupIsSpread) { open.len() as u32 } else { 1 };
+        let picked = self.choices.choose(Stream::Net, conn, count);
         sometimes!(picked > 0, "a connection comes to another lane than the first");
         Some(open[picked as usize])
     }
@@ -705,17 +729,23 @@ impl Kernel {
         let Some(listener) = self.listening(conn, address).filter(|_| !refused) else {
             sometimes!(!refused, "nobody listens there");
             self.net.end(conn, 1).state = State::Dead;
+            if !self.honours(Rule::NobodyRefuses) {
+                return;
+            }
             self.send(conn, 1, Segment::Refused);
             return;
         };
         let Listener { file, backlog, queue, .. } = &self.net.listeners[listener as usize];
         // K10: a backlog of n holds n + 1.
-        let (file, full) = (*file, queue.len() > *backlog as usize);
+        let room = *backlog as usize + usize::from(self.honours(Rule::BacklogOfOneMore));
+        let (file, full) = (*file, queue.len() >= room);
         if full {
             self.net.conns[conn as usize].tried = Some(listener);
             sometimes!("a backlog is full, and nobody refuses (K10)");
             sometimes!(attempt > 3, "a backlog is full for the fourth time");
-            if attempt > SYN_RETRIES {
+            if !self.honours(Rule::FullBacklogHangs) {
+                self.give_up(conn, Errno::CONNREFUSED);
+            } else if attempt > SYN_RETRIES {
                 self.give_up(conn, Errno::TIMEDOUT);
             } else {
                 // K10: nobody refuses; the request is repeated after 1, 2, 4 … seconds.
@@ -725,7 +755,11 @@ impl Kernel {
         }
         self.net.conns[conn as usize].listener = Some(listener);
         self.net.end(conn, 1).state = State::Established;
-        self.net.listeners[listener as usize].queue.push_back(conn);
+        let queue = &mut self.net.listeners[listener as usize].queue;
+        queue.push_back(conn);
+        if self.broken_rule == Some(Rule::FirstComeFirstAccepted) {
+            queue.rotate_right(1);
+        }
         self.send(conn, 1, Segment::Established);
         if let Some(file) = file {
             self.notify(file);

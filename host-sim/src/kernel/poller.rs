@@ -7,6 +7,7 @@ use crate::check::Violation;
 use crate::choice::Stream;
 use crate::kernel::files::{FileId, Object};
 use crate::kernel::process::Run;
+use crate::kernel::rules::Rule;
 use crate::kernel::{Call, Happening, Index, Kernel, Nanos};
 use crate::marks::sometimes;
 use crate::trace::Kind;
@@ -109,7 +110,7 @@ impl Kernel {
             Object::Child(child) => return self.child_holds(child),
             Object::Listener(listener) => !self.net.listeners[listener as usize].queue.is_empty(),
             Object::Signals(set) => self.process(me).signals.readable() & set != 0,
-            Object::Quit(worker) => self.process(worker).quit_asked,
+            Object::Quit(worker) => self.process(worker).quit_asked && self.honours(Rule::QuitIsReadable),
             // Nobody watches one.
             Object::Recording(_) => true,
         };
@@ -149,7 +150,9 @@ impl Kernel {
         self.files.get(file).watchers.push((me, watch));
         self.record(me, Kind::PollAdd, handle.raw(), bits(interest));
         // Registering looks at what is there already, for shared registrations too.
-        self.queue_if_ready(me, watch);
+        if !shared || self.honours(Rule::SharedLooksAtOnce) {
+            self.queue_if_ready(me, watch);
+        }
         Ok(())
     }
 
@@ -192,7 +195,9 @@ impl Kernel {
             return self.failed(me, Call::PollDelete, Errno::NOENT);
         };
         self.process(me).descriptors.set_watch(handle, None);
-        self.drop_watch(me, id);
+        if self.honours(Rule::DeletedIsSilent) {
+            self.drop_watch(me, id);
+        }
         self.record(me, Kind::PollDelete, handle.raw(), 0);
         Ok(())
     }
@@ -251,6 +256,9 @@ impl Kernel {
     /// reached first when several processors go to sleep and wake is anybody's guess.
     fn notify_shared(&mut self, file: FileId) {
         let Object::Listener(listener) = self.files.get(file).object else { return };
+        if !self.honours(Rule::SharedWakesOne) {
+            return;
+        }
         let count = self.files.get(file).watchers.len();
         let mut waiting = Vec::new();
         for place in 0..count {
@@ -296,7 +304,7 @@ impl Kernel {
         }
         let (file, interest) = (watch.file, watch.interest);
         let object = self.files.get(file).object;
-        if !self.holds(me, object).told(interest).is_none() {
+        if !self.tells(me, object, interest).is_none() {
             self.queue(me, id);
         }
     }
@@ -325,6 +333,12 @@ impl Kernel {
         }
     }
 
+    /// What the poller tells of an object to somebody with `interest`.
+    fn tells(&mut self, me: Index, object: Object, interest: Interest) -> Readiness {
+        let all = !interest.is_none() && !self.honours(Rule::InterestDecides);
+        self.holds(me, object).told(if all { Interest::READ | Interest::WRITE } else { interest })
+    }
+
     /// Something came of a report: a read of one that it can be read, a write of one that it can be written.
     pub(crate) fn progressed(&mut self, me: Index, handle: Handle, read: bool) {
         let process = self.process(me);
@@ -341,7 +355,7 @@ impl Kernel {
         let watch = self.process(me).poller.get(id)?;
         let (file, interest, spurious) = (watch.file, watch.interest, watch.spurious);
         let object = self.files.get(file).object;
-        let told = self.holds(me, object).told(interest);
+        let told = self.tells(me, object, interest);
         if told.is_none() && spurious {
             return Some(Readiness { readable: true, writable: false, ended: false });
         }
@@ -368,7 +382,11 @@ impl Kernel {
             watch.told = told;
             let (key, idle) = (watch.key, watch.idle_reports);
             events.push(PollEvent { key, readiness: told });
-            self.process(me).poller.ready.push_back(id);
+            if self.honours(Rule::LevelTriggered) {
+                self.process(me).poller.ready.push_back(id);
+            } else if let Some(watch) = self.process(me).poller.get(id) {
+                watch.queued = false;
+            }
             if idle > IDLE_REPORTS_MAX {
                 self.report_spin(me, id, idle);
             }
@@ -429,6 +447,11 @@ impl Kernel {
                 waiters.remove(place);
             }
         }
+    }
+
+    /// Whether a wait that ends at `deadline` is over.
+    pub(crate) fn is_due(&self, deadline: Option<Nanos>) -> bool {
+        deadline.is_some_and(|deadline| deadline <= self.now || !self.honours(Rule::DeadlineIsWaitedFor))
     }
 
     /// Blocks the calling process until it is woken or `deadline`; it then has to look again.

@@ -54,7 +54,6 @@ rules! {
     StrangersOnRequest: "adopted children are reaped although nobody has asked for that (K24)";
     HostDeathEnds: "a worker lives on when its host has died, whatever its policy";
     HostDeathDrains: "a worker that is to drain when its host dies is not asked to";
-    NumbersAreUsedAgain: "the number of a process that was reaped is not free again";
     // Slots
     SlotOutlivesWriter: "a slot is emptied when its writer dies (K26)";
     ClaimEmptiesSlot: "a slot that is claimed keeps what stood there (K26)";

@@ -2,6 +2,7 @@
 
 use crate::kernel::files::FileId;
 use crate::kernel::process::News;
+use crate::kernel::rules::Rule;
 use crate::kernel::{Index, Kernel};
 use crate::marks::sometimes;
 use crate::trace::Kind;
@@ -55,6 +56,8 @@ pub(crate) const fn ended_by(signal: Signal) -> ExitStatus {
 pub(crate) struct Signals {
     /// A set, so that duplicates merge (K3).
     pending: u64,
+    /// Of those that are pending, the ones that will be once more; none where signals merge.
+    again: u64,
     blocked: u64,
     dispositions: [Disposition; SIGNALS],
     /// Where it reads them (signalfd(2)).
@@ -66,7 +69,7 @@ const SIGNALS: usize = 32;
 
 impl std::default::Default for Signals {
     fn default() -> Self {
-        Self { pending: 0, blocked: 0, dispositions: [Disposition::Default; SIGNALS], files: Vec::new() }
+        Self { pending: 0, again: 0, blocked: 0, dispositions: [Disposition::Default; SIGNALS], files: Vec::new() }
     }
 }
 
@@ -107,22 +110,30 @@ impl Signals {
     }
 
     /// Takes the lowest one of `set` that is pending and held back (K3).
-    pub(crate) fn read(&mut self, set: u64) -> Option<Signal> {
-        let readable = self.readable() & set;
-        let signal = Signal::ALL.iter().copied().find(|signal| readable & bit(*signal) != 0)?;
-        self.pending &= !bit(signal);
-        Some(signal)
+    pub(crate) fn read(&mut self, set: u64, lowest: bool) -> Option<Signal> {
+        self.take(self.readable() & set, lowest)
     }
 
     /// Takes the lowest one that is pending and not held back.
-    fn next(&mut self) -> Option<Signal> {
-        let due = self.pending & !self.blocked;
-        if due == 0 {
+    fn next(&mut self, lowest: bool) -> Option<Signal> {
+        self.take(self.pending & !self.blocked, lowest)
+    }
+
+    /// Takes the lowest one of `set`, or the highest.
+    fn take(&mut self, set: u64, lowest: bool) -> Option<Signal> {
+        if set == 0 {
             return None;
         }
-        let signal = Signal::ALL.iter().copied().find(|signal| due & bit(*signal) != 0)?;
-        self.pending &= !bit(signal);
+        let mut members = Signal::ALL.iter().copied().filter(|signal| set & bit(*signal) != 0);
+        let signal = if lowest { members.next() } else { members.next_back() }?;
+        self.pending &= !bit(signal) | self.again;
+        self.again &= !bit(signal);
         Some(signal)
+    }
+
+    /// As in a child that keeps what was pending in its parent.
+    pub(crate) fn keep_pending(&mut self, of: &Self) {
+        self.pending = of.pending;
     }
 
     pub(crate) fn disposition(&self, signal: Signal) -> Disposition {
@@ -139,9 +150,9 @@ impl Signals {
 
     /// Whether it is dropped as soon as it is sent. One that is held back is kept, since by the time it is
     /// let through it may mean something else.
-    fn drops(&self, signal: Signal) -> bool {
+    fn drops(&self, signal: Signal, keeps_held_back: bool) -> bool {
         match self.dispositions[signal.number() as usize] {
-            _ if self.holds_back(signal) => false,
+            _ if keeps_held_back && self.holds_back(signal) => false,
             Disposition::Ignored => true,
             Disposition::Default => matches!(default_of(signal), Default::Nothing),
             Disposition::ExitZero | Disposition::Quit | Disposition::Kick => false,
@@ -179,6 +190,9 @@ impl Kernel {
         if !self.process(index).is_living() {
             sometimes!("a signal reaches a process that has ended (K8)");
             sometimes!(signal == Signal::Kill, "a KILL comes after the end (K9)");
+            if !self.honours(Rule::StatusIsFixed) {
+                self.process(index).status = Some(ended_by(signal));
+            }
             return;
         }
         sometimes!(
@@ -195,6 +209,7 @@ impl Kernel {
         );
         self.record(index, Kind::Signalled, u64::from(signal.number()), 0);
         match signal {
+            Signal::Kill if self.process(index).stopped && !self.honours(Rule::KillEndsTheStopped) => {}
             Signal::Kill => return self.end(index, ended_by(Signal::Kill)),
             Signal::Stop => {
                 self.lose_continuation(index);
@@ -202,7 +217,9 @@ impl Kernel {
             }
             // It continues the process at once, whatever is set for it.
             Signal::Cont => {
-                self.process(index).signals.pending &= !set_of(&[Signal::Ttin, Signal::Ttou]);
+                if self.honours(Rule::ContTakesStopsAway) {
+                    self.process(index).signals.pending &= !set_of(&[Signal::Ttin, Signal::Ttou]);
+                }
                 if self.process(index).signals.holds_back(signal) {
                     self.check_continuation(index);
                 }
@@ -221,14 +238,18 @@ impl Kernel {
             | Signal::Chld
             | Signal::Winch => {}
         }
+        let (merges, keeps) = (self.honours(Rule::SignalsMerge), self.honours(Rule::BlockedAreKept));
         let process = self.process(index);
-        if process.is_living() && !process.signals.drops(signal) {
+        if process.is_living() && !process.signals.drops(signal, keeps) {
             sometimes!(process.signals.is_pending(signal), "a signal merges with one that is pending (K3)");
             let others = process.signals.pending & !bit(signal);
             sometimes!(others.count_ones() > 2, "four different signals are pending");
             sometimes!(others > bit(signal), "a signal overtakes one with a higher number (K3)");
             let news = signal == Signal::Chld && process.signals.is_pending(signal);
             sometimes!(news, "the news of two children is one CHLD (K1)");
+            if !merges {
+                process.signals.again |= process.signals.pending & bit(signal);
+            }
             process.signals.pending |= bit(signal);
             self.take_signals(index);
         }
@@ -237,12 +258,14 @@ impl Kernel {
     /// Acts on what is pending and not held back, the lowest number first (K3); lets what is held back be
     /// read. A stopped process does neither until it is continued (K5).
     pub(crate) fn take_signals(&mut self, index: Index) {
+        let heeds_nothing = self.honours(Rule::StoppedHeedNothing);
+        let lowest = self.honours(Rule::LowestSignalFirst);
         loop {
             let process = self.process(index);
-            if process.stopped || !process.is_living() {
+            if process.stopped && heeds_nothing || !process.is_living() {
                 return;
             }
-            let Some(signal) = process.signals.next() else { break };
+            let Some(signal) = process.signals.next(lowest) else { break };
             self.act(index, signal);
         }
         if self.process(index).signals.readable() == 0 {
@@ -271,7 +294,9 @@ impl Kernel {
     /// What a worker's handler of QUIT does. The call that it interrupts has ended before it runs, so that
     /// the readable handle is seen by the next one.
     pub(crate) fn ask_to_quit(&mut self, index: Index) {
-        self.interrupt(index);
+        if self.honours(Rule::QuitInterrupts) {
+            self.interrupt(index);
+        }
         let process = self.process(index);
         sometimes!(process.interrupted, "QUIT interrupts a worker's call");
         sometimes!(process.quit_asked, "a worker is asked to quit twice");
@@ -295,7 +320,9 @@ impl Kernel {
         process.truth.stopped_since = Some(now);
         self.record(index, Kind::Stop, 0, 0);
         self.check_silence(index);
-        self.tell_parent(index, News::Stopped);
+        if self.honours(Rule::StopIsNews) {
+            self.tell_parent(index, News::Stopped);
+        }
     }
 
     fn cont(&mut self, index: Index) {
@@ -304,7 +331,9 @@ impl Kernel {
         }
         self.process(index).truth.stopped_since = None;
         self.record(index, Kind::Continue, 0, 0);
-        self.tell_parent(index, News::Continued);
+        if self.honours(Rule::ContIsNews) {
+            self.tell_parent(index, News::Continued);
+        }
         if self.process(index).doing == crate::kernel::poller::POLLING {
             // epoll_wait(2) is not taken up again after a stop (signal(7)).
             self.interrupt(index);

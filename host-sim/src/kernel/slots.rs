@@ -4,6 +4,7 @@
 //! claimed for its successor.
 
 use crate::check::Violation;
+use crate::kernel::rules::Rule;
 use crate::kernel::{Index, Kernel, MILLISECOND, Nanos};
 use crate::trace::Kind;
 use host_core::fleet::beat::{Beat, Pace, pack_count, pack_extension, unpack_count, unpack_extension};
@@ -66,6 +67,12 @@ impl Kernel {
             return;
         }
         self.record(me, Kind::Claim, u64::from(seat.slot), u64::from(seat.incarnation));
+        if self.honours(Rule::ClaimEmptiesSlot) {
+            self.empty_slot(seat);
+        }
+    }
+
+    pub(crate) fn empty_slot(&mut self, seat: Seat) {
         if let Some(words) = self.words(seat) {
             *words = Words::default();
         }

@@ -2,6 +2,7 @@
 
 use super::Sim;
 use crate::kernel::process::{Life, Process, Run};
+use crate::kernel::rules::Rule;
 use host_core::sys::{ExitStatus, Pid, Signal};
 use host_core::time::Instant;
 
@@ -96,6 +97,12 @@ impl Sim {
         let laid = &mut self.kernel.borrow_mut().laid;
         laid.jitter = true;
         laid.latency = true;
+    }
+
+    /// Breaks a rule of the kernel, for those who ask whether somebody would notice.
+    #[doc(hidden)]
+    pub fn break_rule(&mut self, rule: Rule) {
+        self.kernel.borrow_mut().broken_rule = Some(rule);
     }
 
     /// How many bytes are free on the disk from here on; then writing fails with ENOSPC. By default as many as

@@ -1,0 +1,53 @@
+//! Would this suite notice if the simulated kernel were wrong?
+//!
+//! Each rule of it is broken once; then a case must fail, or a program do what the real kernel does not.
+
+use crate::arms::{self, Case};
+use crate::programs::{self, Observed};
+use crate::world::World;
+use host_sim::{Pool, Rule};
+use std::fmt::Write as _;
+
+/// Runs on the real kernel, for what programs do there.
+pub(crate) const CASE: Case =
+    Case { name: "a_simulated_kernel_that_breaks_a_rule_is_found_out", body: each_is_found_out };
+
+/// How many programs look at each.
+const PROGRAMS: u64 = 300;
+/// How many of a hundred must be found out.
+const FOUND_OUT_MIN: usize = 95;
+
+fn each_is_found_out(world: &World) {
+    // What fails on purpose need not be said.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let observed: Vec<_> = (0..PROGRAMS).map(|seed| programs::observe(world, seed)).collect();
+    let pool = Pool::default();
+    let (mut list, mut found_out) = (String::new(), 0);
+    for rule in Rule::ALL {
+        let by = noticed(*rule, &pool).or_else(|| noticed_by_a_program(*rule, &observed, &pool));
+        found_out += usize::from(by.is_some());
+        let by = by.unwrap_or_else(|| "NOBODY".to_owned());
+        writeln!(list, "{rule:?}: {}: noticed by {by}", rule.broken()).unwrap();
+    }
+    std::panic::set_hook(tell);
+    let summary = format!("{list}{found_out} of {} rules that were broken are noticed", Rule::ALL.len());
+    assert!(found_out * 100 >= Rule::ALL.len() * FOUND_OUT_MIN, "\n{summary}");
+    eprintln!("{summary}");
+}
+
+/// The case that fails on a machine that breaks `rule`.
+fn noticed(rule: Rule, pool: &Pool) -> Option<String> {
+    let cases = crate::CASES.iter().flat_map(|(cases, adopts)| cases.iter().map(move |case| (case, *adopts)));
+    let mut fail = cases.filter(|(case, adopts)| {
+        arms::simulated_on(case, *adopts, pool, &|sim| sim.break_rule(rule)).is_err()
+    });
+    fail.next().map(|(case, _)| case.name.to_owned())
+}
+
+/// The program that a machine that breaks `rule` cannot run as the real one did.
+fn noticed_by_a_program(rule: Rule, observed: &[Observed], pool: &Pool) -> Option<String> {
+    let not_allowed = |observed: &Observed| observed.allowed(pool, &|sim| sim.break_rule(rule)).is_err();
+    let seed = observed.iter().position(not_allowed)?;
+    Some(format!("program {seed}"))
+}
