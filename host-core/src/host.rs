@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::service::turns::Turns;
 use crate::sys::{ForkError, Signal};
 use crate::time::Instant;
-use crate::timers::Deadline;
+use crate::timers::{Deadline, Timer};
 
 /// All decisions of one host, as a state machine without clock, I/O or hidden randomness.
 ///
@@ -206,6 +206,11 @@ impl Host {
     pub fn next_deadline(&self) -> Option<Deadline> {
         if self.turns.is_ended() {
             return self.fleets.next_deadline();
+        }
+        // The last fork may fail, and its fleet be gone, after the tick: no report is on its way whose tick the
+        // services could wait for, and they were told to stop.
+        if self.hears_since.is_none() && self.turns.is_hearing() {
+            return Some(Deadline { at: self.now, timer: Timer::PollPeriod });
         }
         // Between turns nothing of the services is due; the loop waits only where they do.
         self.turns.next_deadline().into_iter().chain(self.fleets.next_deadline()).min()

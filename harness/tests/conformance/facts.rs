@@ -30,7 +30,9 @@ pub(crate) fn each_has_a_case(names: &mut dyn Iterator<Item = &str>) -> Result<(
         let elsewhere = ELSEWHERE.iter().any(|(other, _)| *other == fact);
         match (covered.contains(&fact), elsewhere) {
             (false, false) => return Err(format!("no case has the name of K{fact}").into()),
-            (true, true) => return Err(format!("K{fact} has a case, and is listed as one that has none").into()),
+            (true, true) => {
+                return Err(format!("K{fact} has a case, and is listed as one that has none").into());
+            }
             (true, false) | (false, true) => {}
         }
     }

@@ -32,8 +32,10 @@ pub(crate) struct Observed {
 }
 
 /// Programs that are run on the real kernel, and allowed by the simulated one.
-pub(crate) const CASE: Case =
-    Case { name: "what_random_programs_do_on_the_real_kernel_is_allowed_by_the_simulated_one", body: compare };
+pub(crate) const CASE: Case = Case {
+    name: "what_random_programs_do_on_the_real_kernel_is_allowed_by_the_simulated_one",
+    body: compare,
+};
 
 /// How many programs there are, unless `HOST_PROGRAMS` says so.
 const PROGRAMS: u64 = 2000;
@@ -70,7 +72,9 @@ fn compare(world: &World) {
         others += u64::from(machine > 0);
         furthest = furthest.max(machine);
     }
-    eprintln!("{count} programs are allowed, {others} of them on another machine than the first; the last was {furthest}");
+    eprintln!(
+        "{count} programs are allowed, {others} of them on another machine than the first; the last was {furthest}"
+    );
 }
 
 /// The program of a seed, on the kernel of `world`.
@@ -119,7 +123,7 @@ impl Observed {
         let program = Rc::clone(&self.program);
         let outcomes = Rc::new(RefCell::new(Outcomes::new()));
         let into = Rc::clone(&outcomes);
-                sim.run_process(move |sys| {
+        sim.run_process(move |sys| {
             let page = sys.slots(3).expect("memory");
             *into.borrow_mut() = run(&sys, page, &program, move |step| !haste[step]);
         });
@@ -145,7 +149,8 @@ impl Observed {
     /// What is wanted and what is, step by step.
     fn difference(&self, simulated: &Outcomes) -> String {
         let mut lines = String::new();
-        let steps = self.program.steps.iter().map(program::Step::to_string).chain(std::iter::repeat("end".into()));
+        let steps =
+            self.program.steps.iter().map(program::Step::to_string).chain(std::iter::repeat("end".into()));
         let length = self.outcomes.len().max(simulated.len());
         for (place, step) in steps.take(length).enumerate() {
             let [real, simulated] = [&self.outcomes, simulated]

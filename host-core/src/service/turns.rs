@@ -605,6 +605,11 @@ impl Turns {
     }
 
     /// The next moment at which something is to be done; `None` while waiting only for events.
+    /// What a wait leads to is decided by the next tick.
+    pub(crate) const fn is_hearing(&self) -> bool {
+        matches!(self.step, Step::Hearing { .. })
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         let Step::Waiting { until } = self.step else { return None };
         let period = until.map(|at| Deadline { at, timer: Timer::PollPeriod });

@@ -156,6 +156,24 @@ fn a_fork_that_fails_during_the_stop_is_not_tried_again() {
 }
 
 #[test]
+fn l4_when_the_last_fork_has_failed_after_the_tick_the_host_ends_at_once() {
+    for (stop, ended) in
+        [(Signal::Term, ENDED), (Signal::Quit, "stopping QUIT, end on signal, stopped, finish Stopped")]
+    {
+        let mut rig = Rig::started(workers(1));
+        rig.tell(signal(stop));
+        rig.play([
+            (tick(), ""),
+            (unborn("a0.1"), "unborn a0.1"),
+            // There is no report that a tick would be the end of.
+            (next(), "period in 0"),
+            (at_deadline(), ended),
+        ]);
+        assert!(rig.host.is_ended());
+    }
+}
+
+#[test]
 fn a_host_without_workers_stops_at_once() {
     for config in [workers(0), host([])] {
         let mut rig = Rig::up(config);

@@ -206,7 +206,9 @@ impl Kernel {
                 News::Continued => ChildNews::Continued(pid),
             });
         }
-        if !reap_strangers && self.honours(Rule::StrangersOnRequest) || !self.honours(Rule::StrangersAreReaped) {
+        if !reap_strangers && self.honours(Rule::StrangersOnRequest)
+            || !self.honours(Rule::StrangersAreReaped)
+        {
             return None;
         }
         let stranger = self.process(me).dead_strangers.pop_first()?;

@@ -633,7 +633,10 @@ impl Kernel {
         self.record_world(Kind::ArriveReset, u64::from(conn), u64::from(side));
         self.notify_end(conn, side);
         if !self.honours(Rule::ResetIsAccepted) {
-            self.net.listeners.iter_mut().for_each(|listener| listener.queue.retain(|queued| *queued != conn));
+            self.net
+                .listeners
+                .iter_mut()
+                .for_each(|listener| listener.queue.retain(|queued| *queued != conn));
         }
     }
 

@@ -69,7 +69,13 @@ const SIGNALS: usize = 32;
 
 impl std::default::Default for Signals {
     fn default() -> Self {
-        Self { pending: 0, again: 0, blocked: 0, dispositions: [Disposition::Default; SIGNALS], files: Vec::new() }
+        Self {
+            pending: 0,
+            again: 0,
+            blocked: 0,
+            dispositions: [Disposition::Default; SIGNALS],
+            files: Vec::new(),
+        }
     }
 }
 

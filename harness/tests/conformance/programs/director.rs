@@ -44,7 +44,8 @@ pub(crate) fn direct(
     rests: impl Fn(usize) -> bool,
 ) -> Vec<String> {
     let actor = Actor { sys, table: Vec::new() };
-    let mut director = Director { actor, page, program: Rc::clone(program), players: Vec::new(), ports: Vec::new() };
+    let mut director =
+        Director { actor, page, program: Rc::clone(program), players: Vec::new(), ports: Vec::new() };
     let mut outcomes = Vec::new();
     for (number, step) in program.steps.iter().enumerate() {
         if rests(number) {

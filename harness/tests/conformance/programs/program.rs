@@ -108,7 +108,8 @@ impl FromStr for Step {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no step: wanted is PROCESS VERB FIGURE FIGURE, as in `0 write 3 5`");
+        let bad =
+            || format!("`{text}` is no step: wanted is PROCESS VERB FIGURE FIGURE, as in `0 write 3 5`");
         let mut words = text.split_whitespace();
         let mut word = || words.next().ok_or_else(bad);
         let by = word()?.parse().ok().filter(|by| *by < PROCESSES).ok_or_else(bad)?;
