@@ -299,7 +299,11 @@ impl Sys for SimSys {
     }
 
     fn set_nodelay(&self, socket: Handle, _on: bool) -> Result<(), Errno> {
-        self.call(|kernel| kernel.addresses(self.me, socket).map(drop))
+        self.call(|kernel| match kernel.addresses(self.me, socket) {
+            // Of no other family is there such an option.
+            Err(Errno::AFNOSUPPORT) => Err(Errno::OPNOTSUPP),
+            answer => answer.map(drop),
+        })
     }
 
     fn local_address(&self, socket: Handle) -> Result<SocketAddr, Errno> {

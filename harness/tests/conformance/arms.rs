@@ -83,8 +83,8 @@ pub(crate) fn run_as_child(case: &Case, adopts: bool) -> ! {
 
 /// Runs a case on the real kernel, in a child process.
 ///
-/// It has a process group of its own, and everything in that is gone when this comes back.
-pub(crate) fn real(case: &Case, limit: Duration) -> Result<(), Failed> {
+/// It has a process group of its own, and everything in that is gone when this comes back. What it has said.
+pub(crate) fn real(case: &Case, limit: Duration) -> Result<String, Failed> {
     let mut leader = Command::new(std::env::current_exe()?)
         .env(CHILD, case.name)
         .env("RUST_BACKTRACE", "0")
@@ -107,7 +107,7 @@ pub(crate) fn real(case: &Case, limit: Duration) -> Result<(), Failed> {
         return Err(format!("not all processes have ended after {limit:?}; they said:\n{said}").into());
     }
     match status.as_ref().and_then(WaitIdStatus::exit_status) {
-        Some(0) => Ok(()),
+        Some(0) => Ok(said.into_owned()),
         _ => Err(format!("ended with {status:?}; it said:\n{said}").into()),
     }
 }

@@ -58,6 +58,12 @@ pub(crate) const CASES: &[(&[Case], bool)] = &[
 /// How long all programs together may take; a bound, not a wait.
 const LIMIT_OF_PROGRAMS: Duration = Duration::from_secs(7200);
 
+/// What was found out.
+#[expect(clippy::print_stdout, reason = "it is what was asked for")]
+fn tell(said: String) {
+    println!("{said}");
+}
+
 fn main() {
     let cases = || CASES.iter().flat_map(|(cases, adopts)| cases.iter().map(move |case| (case, *adopts)));
     if let Ok(child) = std::env::var(CHILD) {
@@ -71,12 +77,12 @@ fn main() {
     let trials = cases().flat_map(|(case, adopts)| {
         [
             Trial::test(format!("{}::simulated", case.name), move || arms::simulated(case, adopts)),
-            Trial::test(format!("{}::real", case.name), || arms::real(case, arms::LIMIT)),
+            Trial::test(format!("{}::real", case.name), || arms::real(case, arms::LIMIT).map(drop)),
         ]
     });
     let others = [
-        Trial::test("programs", || arms::real(&programs::CASE, LIMIT_OF_PROGRAMS)),
-        Trial::test("mutants", || arms::real(&mutants::CASE, LIMIT_OF_PROGRAMS)),
+        Trial::test("programs", || arms::real(&programs::CASE, LIMIT_OF_PROGRAMS).map(tell)),
+        Trial::test("mutants", || arms::real(&mutants::CASE, LIMIT_OF_PROGRAMS).map(tell)),
         Trial::test("facts", move || facts::each_has_a_case(&mut cases().map(|(case, _)| case.name))),
     ];
     let trials = trials.chain(others);

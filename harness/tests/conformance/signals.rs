@@ -9,6 +9,8 @@ pub(crate) const CASES: &[Case] = cases![
     k1_a_signal_that_was_read_comes_again_with_the_next_death,
     k3_signals_come_once_each_and_the_lowest_number_first,
     k3_what_was_read_is_pending_no_more,
+    k2_of_several_children_that_were_stopped_the_oldest_is_told_first,
+    a_continuation_takes_pending_stops_away_and_a_stop_a_pending_continuation,
     k5_term_to_a_stopped_child_stays_pending,
     k5_kill_ends_a_stopped_child_at_once,
     k5_quit_to_a_stopped_child_is_remembered_when_it_goes_on,
@@ -54,8 +56,13 @@ const HELD: [Signal; 5] = [Signal::Hup, Signal::Int, Signal::Usr1, Signal::Usr2,
 
 /// A child that holds signals back, and tells those that came each time when it is asked to: a byte each.
 fn collector(world: &World) -> (Child, Handle) {
-    let (child, line) = world.fork_on_line(&[], |child, line| {
-        let signals = child.sys.signals(&HELD).expect("a descriptor");
+    collector_of(world, &HELD)
+}
+
+/// The same, of `held`.
+fn collector_of(world: &World, held: &'static [Signal]) -> (Child, Handle) {
+    let (child, line) = world.fork_on_line(&[], move |child, line| {
+        let signals = child.sys.signals(held).expect("a descriptor");
         child.write(line, b"held");
         loop {
             child.obey(line, b"tell");
@@ -90,6 +97,40 @@ fn k3_what_was_read_is_pending_no_more(world: &World) {
         world.signal(child, signal);
         assert_eq!(collected(world, line), [signal.number()]);
         assert_eq!(collected(world, line), []);
+    }
+    world.kill(child);
+}
+
+fn k2_of_several_children_that_were_stopped_the_oldest_is_told_first(world: &World) {
+    let told = world.news_handle();
+    let children = [(); 3].map(|()| world.sleeper(&[]));
+    for child in [children[2], children[0], children[1]] {
+        world.signal(child, Signal::Stop);
+        world.ready(told, Interest::READ);
+        assert_eq!(world.sys.signal_read(told), Ok(Signal::Chld));
+    }
+    let news = [(); 3].map(|()| world.sys.child_news(false));
+    assert_eq!(news, children.map(|child| Some(ChildNews::Stopped(child.pid))), "whoever was stopped first");
+    for child in children {
+        world.kill(child);
+    }
+}
+
+fn a_continuation_takes_pending_stops_away_and_a_stop_a_pending_continuation(world: &World) {
+    use Signal::{Cont, Stop, Ttin, Ttou, Winch};
+    let (child, line) = collector_of(world, &[Ttin, Ttou, Cont, Winch]);
+    let rows: [(&[Signal], &[Signal]); 4] = [
+        (&[Ttin, Ttou, Winch], &[Ttin, Ttou, Winch]),
+        (&[Ttin, Ttou, Winch, Cont], &[Cont, Winch]),
+        (&[Cont, Ttin, Winch], &[Ttin, Winch]),
+        (&[Cont, Stop, Cont], &[Cont]),
+    ];
+    for (sent, expected) in rows {
+        for signal in sent {
+            world.signal(child, *signal);
+        }
+        let expected: Vec<_> = expected.iter().copied().map(Signal::number).collect();
+        assert_eq!(collected(world, line), expected, "of {sent:?}");
     }
     world.kill(child);
 }

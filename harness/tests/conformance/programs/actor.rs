@@ -116,6 +116,7 @@ impl Actor {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the caller has told the others apart")]
     fn of_a_handle(&self, number: usize, step: &Step, handle: Handle, interest: Interest) -> Outcome {
         let sys = &self.sys;
         let words = |answer: Result<(), Errno>| Outcome::from(told(answer, |()| "ok".to_owned()));

@@ -69,6 +69,7 @@ struct Director {
 }
 
 impl Director {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are made by whoever has its turn")]
     fn step(&mut self, number: usize, step: &Step) -> Outcome {
         let port = self.port(step);
         if step.by > 0 && !self.stands(step) {
@@ -217,7 +218,7 @@ impl Director {
     }
 
     fn reap(&self, handle: Handle) -> String {
-        told(self.actor.sys.reap(handle, false), |status| status.map_or("lives".to_owned(), ended))
+        told(self.actor.sys.reap(handle, false), |status| status.map_or_else(|| "lives".to_owned(), ended))
     }
 
     fn news(&self) -> String {
@@ -231,7 +232,7 @@ impl Director {
 
     fn who(&self, pid: Pid) -> String {
         let place = self.players.iter().position(|player| player.child.pid == pid);
-        place.map_or("a stranger".to_owned(), |place| (place + 1).to_string())
+        place.map_or_else(|| "a stranger".to_owned(), |place| (place + 1).to_string())
     }
 
     /// Ends whoever is left; how each has ended.
@@ -241,7 +242,7 @@ impl Director {
             let child = player.child.handle;
             let _ = sys.signal_child(child, Signal::Kill);
             let status = sys.reap(child, true);
-            let status = told(status, |status| status.map_or("lives".to_owned(), ended));
+            let status = told(status, |status| status.map_or_else(|| "lives".to_owned(), ended));
             format!("child {} at the end: {status}", number + 1)
         };
         self.players.iter().enumerate().map(end).collect()
@@ -319,6 +320,6 @@ fn hear(sys: &dyn Sys, line: Handle, patience: Duration, into: &mut [u8]) -> usi
 fn ended(status: ExitStatus) -> String {
     match status {
         ExitStatus::Signal { number, .. } => ExitStatus::Signal { number, core: false }.to_string(),
-        status => status.to_string(),
+        status @ (ExitStatus::Code(_) | ExitStatus::Unknown) => status.to_string(),
     }
 }

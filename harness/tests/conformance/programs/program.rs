@@ -178,6 +178,7 @@ struct Writer {
 
 impl Writer {
     /// The next step, unless what was drawn makes no sense here.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a weight of its own for some")]
     fn step(&mut self, bent: &[u64]) -> Option<Step> {
         use Kind::{Channel, Child, Connection, Listener, Quit, Signals};
         let by = self.dice.below(u64::from(self.forks) + 1) as u8;
