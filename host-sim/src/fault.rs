@@ -200,13 +200,18 @@ pub(crate) struct Plan {
     left_out: Faults,
     /// How many of each class took effect.
     pub(crate) struck: [u32; Class::ALL.len()],
-    /// The swarm's decision; taken once a run.
+    /// The swarm's decision; taken once for each set of classes that are allowed.
     enabled: Option<Faults>,
     /// How many of the faults that are given, and not drawn, were planned.
     given: usize,
 }
 
 impl Plan {
+    /// Which classes are on is drawn anew.
+    pub(crate) fn forget_swarm(&mut self) {
+        self.enabled = None;
+    }
+
     pub(crate) fn leave_out(&mut self, class: Class) {
         self.left_out = Faults(self.left_out.0 | class.bit());
     }

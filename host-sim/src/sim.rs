@@ -133,6 +133,21 @@ impl Sim {
         self.start_host(0);
     }
 
+    /// Starts a supervisor of another make in the place of a host: a program over the system itself, which ends with
+    /// the answered status. Faults strike it and its children as they would a host and its workers, and
+    /// [`workers`](Self::workers) are its children. What it decides is its own affair: of the rules, only those of the
+    /// machine hold, such as that nobody spins.
+    ///
+    /// # Panics
+    /// If there is a host already.
+    pub fn supervisor(&mut self, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) {
+        let index = self.spawn("supervisor", 0, body);
+        let kernel = &mut *self.kernel.borrow_mut();
+        assert!(kernel.host.is_none(), "a simulated machine runs one host");
+        kernel.host = Some(index);
+        kernel.give_number(index);
+    }
+
     /// Runs the application for so many turns, to its end, and answers what `run` answered.
     ///
     /// # Errors
@@ -249,7 +264,10 @@ impl Sim {
 
     /// What may go wrong from here on. Each class is on in half of the runs.
     pub fn faults(&mut self, faults: Faults) {
-        self.kernel.borrow_mut().faults = faults;
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.faults = faults;
+        // What was drawn before was drawn of others.
+        kernel.plan.forget_swarm();
     }
 
     /// Whatever is planned of this class does not happen; all other decisions stay as they are.

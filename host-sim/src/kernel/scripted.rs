@@ -76,8 +76,13 @@ impl Kernel {
     }
 
     fn is_meant(&self, index: Index, part: &Part) -> bool {
-        let worker = self.processes[index as usize].seat.and_then(|seat| self.worker_of(seat));
-        let (Some(worker), Some(host)) = (worker, self.checks.host()) else { return false };
+        let Some(seat) = self.processes[index as usize].seat else { return false };
+        let Some(host) = self.checks.host() else {
+            // A supervisor of another make has one fleet, and no name for it.
+            let slot = part.slot.is_none_or(|slot| u32::from(slot) == seat.slot);
+            return slot && part.incarnations.contains(&seat.incarnation);
+        };
+        let Some(worker) = self.worker_of(seat) else { return false };
         let name = &host.config().fleets[worker.fleet.index()].name;
         let slot = part.slot.is_none_or(|slot| slot == worker.slot.number());
         part.fleet == *name && slot && part.incarnations.contains(&worker.incarnation)

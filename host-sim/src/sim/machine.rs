@@ -137,6 +137,12 @@ impl Sim {
         kernel.workers.iter().filter_map(|index| WorkerView::of(&kernel.processes[*index as usize])).collect()
     }
 
+    /// How many workers the host has ever had.
+    pub fn births(&self) -> usize {
+        let kernel = self.kernel.borrow();
+        kernel.processes.iter().filter(|process| process.seat.is_some()).count()
+    }
+
     /// Sends the worker that has this number now a signal; whether there is one.
     pub fn signal_worker(&mut self, number: Pid, signal: Signal) -> bool {
         let kernel = &mut *self.kernel.borrow_mut();

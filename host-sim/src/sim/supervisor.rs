@@ -127,9 +127,7 @@ fn work(sys: &dyn Sys) -> u8 {
 fn machine(seed: u64, pool: &Pool) -> Sim {
     let mut sim = Sim::with_full_trace(Choices::seeded(seed), pool);
     sim.pid_max(8);
-    let host = sim.spawn("host", 0, Supervisor::run);
-    sim.kernel.borrow_mut().host = Some(host);
-    sim.kernel.borrow_mut().give_number(host);
+    sim.supervisor(Supervisor::run);
     sim
 }
 
@@ -151,15 +149,11 @@ fn overcome(seed: u64, pool: &Pool, faults: Faults) -> Sim {
     sim
 }
 
-fn births(sim: &Sim) -> usize {
-    sim.kernel.borrow().processes.len() - 1
-}
-
 #[test]
 fn without_faults_nobody_dies() {
     let pool = Pool::default();
     let sim = overcome(0, &pool, Faults::none());
-    assert_eq!(births(&sim), WORKERS as usize);
+    assert_eq!(sim.births(), WORKERS as usize);
     let slots: Vec<_> = sim.workers().iter().map(|worker| (worker.pid.0, worker.slot)).collect();
     assert_eq!(slots, [(3, 0), (4, 1), (5, 2)]);
 }
@@ -172,7 +166,7 @@ fn k24_a_stranger_is_reaped_and_costs_nobody_anything() {
     assert_eq!(sim.children(), 1 + WORKERS as usize);
     sim.run_for(Duration::from_secs(1));
     assert_eq!(sim.children(), WORKERS as usize);
-    assert_eq!(births(&sim), 1 + WORKERS as usize);
+    assert_eq!(sim.births(), 1 + WORKERS as usize);
 }
 
 #[test]
@@ -231,7 +225,7 @@ fn each_fault_on_workers_strikes_and_is_overcome() {
         for seed in 0..16 {
             let sim = overcome(seed, &pool, Faults::only(&classes));
             struck += sim.struck(class);
-            deaths += births(&sim) - WORKERS as usize;
+            deaths += sim.births() - WORKERS as usize;
         }
         assert!(struck > 0, "{class:?} never struck");
         if DEADLY.contains(&class) {
@@ -251,8 +245,8 @@ fn all_faults_together_are_overcome_and_the_same_seed_gives_the_same_run() {
     for seed in 0..40 {
         let runs = [0, 1].map(|_| overcome(seed, &pool, faults));
         assert_eq!(runs[0].first_difference(&runs[1]), None, "seed {seed}");
-        let reused = births(&runs[0]) > 6;
-        reaped += usize::from(births(&runs[0]) > WORKERS as usize);
+        let reused = runs[0].births() > 6;
+        reaped += usize::from(runs[0].births() > WORKERS as usize);
         pids += usize::from(reused);
     }
     assert!(reaped > 20, "in {reaped} of 40 runs a worker had to be replaced");
