@@ -37,6 +37,7 @@ pub mod process;
 pub mod replay;
 pub mod report;
 pub mod sample;
+pub mod world;
 
 /// The README, whose examples are compiled and run with the tests.
 #[cfg(doctest)]
@@ -48,3 +49,4 @@ pub use host_sim::{
 };
 pub use process::Process;
 pub use replay::{Replay, replay};
+pub use world::World;

@@ -326,6 +326,14 @@ impl App {
         self
     }
 
+    /// Changes each fleet that was added: for tests that want the same application with other times, or with a stand-in
+    /// for what its workers do.
+    #[must_use]
+    pub fn each_fleet(mut self, change: impl FnMut(Fleet) -> Fleet) -> Self {
+        self.fleets = self.fleets.into_iter().map(change).collect();
+        self
+    }
+
     /// Who else is restarted when a worker dies unasked. Default [`Strategy::OneForOne`].
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {

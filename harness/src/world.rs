@@ -1,0 +1,256 @@
+//! One body, three worlds: a scenario that is written once, and runs with stand-ins for the workers, with the
+//! simulated service, and with real processes.
+//!
+//! ```
+//! use harness::World;
+//! use host_core::sys::Signal;
+//! use host_core::{App, Fleet, Result, Worker};
+//! use std::time::Duration;
+//!
+//! fn app() -> App {
+//!     App::new("echo").listen("echo", "127.0.0.1:7000").fleet(Fleet::new("echo").workers(2).run(echo))
+//! }
+//! # fn echo(worker: &mut Worker) -> Result {
+//! #     while let Some(mut client) = worker.accept("echo")? {
+//! #         let mut buffer = [0; 64];
+//! #         while let Ok(count @ 1..) = std::io::Read::read(&mut client, &mut buffer) {
+//! #             let _gone = std::io::Write::write_all(&mut client, &buffer[..count]);
+//! #         }
+//! #     }
+//! #     Ok(())
+//! # }
+//!
+//! harness::worlds! {
+//!     fn a_worker_that_is_killed_is_replaced(world) {
+//!         let before = world.expect_workers(2, Duration::from_secs(5));
+//!         world.ask("echo", b"hello", b"hello", Duration::from_secs(5));
+//!         world.signal_worker(before[0], Signal::Kill);
+//!         world.expect_replaced(&before, before[0], Duration::from_secs(5));
+//!         world.signal(Signal::Quit);
+//!         assert_eq!(world.expect_end(Duration::from_secs(35)), Some(0));
+//!         assert_ne!(world.kind(), harness::world::WorldKind::Real);
+//!     }
+//!     scripted: app,
+//!     simulated: app,
+//!     // real: Process::bin(env!("CARGO_BIN_EXE_echo")),
+//! }
+//! # fn main() {
+//! #     a_worker_that_is_killed_is_replaced::scripted();
+//! #     a_worker_that_is_killed_is_replaced::simulated();
+//! # }
+//! ```
+
+mod real;
+mod simulated;
+
+pub use simulated::{run_scripted, run_simulated};
+
+use crate::process::Process;
+use host_core::sys::{ExitStatus, Signal};
+use host_sim::Sim;
+use std::time::Duration;
+
+/// What a body acts in. It sees of a host what can be seen from outside, in each world alike: its workers by their
+/// numbers, its end, and what it answers.
+///
+/// Whatever is expected is named by the method, and waited for up to a bound: of virtual time in a simulation, and
+/// of real time, which scales ([`TIME_SCALE`](crate::process::TIME_SCALE)), for processes.
+#[derive(Debug)]
+pub struct World<'a>(Kind<'a>);
+
+/// The worlds that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WorldKind {
+    /// A simulated machine, with stand-ins for the workers: they start, idle, and quit when they are asked to.
+    Scripted,
+    /// A simulated machine, with the application as it is.
+    Simulated,
+    /// Processes.
+    Real,
+}
+
+enum Kind<'a> {
+    Simulated { sim: &'a mut Sim, is_scripted: bool },
+    Real(&'a Process),
+}
+
+impl std::fmt::Debug for Kind<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Simulated { is_scripted: true, .. } => "Scripted",
+            Self::Simulated { .. } => "Simulated",
+            Self::Real(_) => "Real",
+        })
+    }
+}
+
+impl<'a> World<'a> {
+    /// A simulated machine on which [`Sim::host`] has started the application.
+    pub fn simulated(sim: &'a mut Sim) -> Self {
+        Self(Kind::Simulated { sim, is_scripted: false })
+    }
+
+    /// The same, if nobody on it answers clients.
+    pub fn scripted(sim: &'a mut Sim) -> Self {
+        Self(Kind::Simulated { sim, is_scripted: true })
+    }
+
+    /// A host that runs.
+    pub fn real(process: &'a Process) -> Self {
+        Self(Kind::Real(process))
+    }
+
+    /// Which world it is: for what only one of them can tell.
+    pub fn kind(&self) -> WorldKind {
+        match self.0 {
+            Kind::Simulated { is_scripted: true, .. } => WorldKind::Scripted,
+            Kind::Simulated { .. } => WorldKind::Simulated,
+            Kind::Real(_) => WorldKind::Real,
+        }
+    }
+
+    /// Lets time pass, in which whatever may happen does.
+    #[track_caller]
+    pub fn pass(&mut self, duration: Duration) {
+        match &mut self.0 {
+            Kind::Simulated { sim, .. } => sim.run_for(duration),
+            Kind::Real(process) => real::pass(process, duration),
+        }
+    }
+
+    /// The numbers of the workers that live, in the order of their births.
+    pub fn workers(&self) -> Vec<u32> {
+        match &self.0 {
+            Kind::Simulated { sim, .. } => simulated::workers(sim),
+            Kind::Real(process) => process.children().iter().map(crate::process::Node::pid).collect(),
+        }
+    }
+
+    /// Waits until so many workers live, neither more nor less; their numbers.
+    ///
+    /// # Panics
+    /// With what is instead, after `bound`.
+    #[track_caller]
+    pub fn expect_workers(&mut self, count: usize, bound: Duration) -> Vec<u32> {
+        match &mut self.0 {
+            Kind::Simulated { sim, .. } => simulated::expect_workers(sim, count, bound),
+            Kind::Real(process) => {
+                let living = process.expect("as many workers as are wanted").within(bound).children(count);
+                living.iter().map(crate::process::Node::pid).collect()
+            }
+        }
+    }
+
+    /// Waits until somebody else lives in the place of `worker`, who was one of `before`; the numbers of all.
+    ///
+    /// # Panics
+    /// With what is instead, after `bound`.
+    #[track_caller]
+    pub fn expect_replaced(&mut self, before: &[u32], worker: u32, bound: Duration) -> Vec<u32> {
+        match &mut self.0 {
+            Kind::Simulated { sim, .. } => simulated::expect_replaced(sim, before, worker, bound),
+            Kind::Real(process) => real::expect_replaced(process, before, worker, bound),
+        }
+    }
+
+    /// Sends the host a signal.
+    #[track_caller]
+    pub fn signal(&mut self, signal: Signal) {
+        match &mut self.0 {
+            Kind::Simulated { sim, .. } => sim.signal(signal),
+            Kind::Real(process) => process.signal(real::raw(signal)),
+        }
+    }
+
+    /// Sends a worker a signal. STOP makes it as silent as one that hangs, in each world.
+    ///
+    /// # Panics
+    /// If no worker has this number.
+    #[track_caller]
+    pub fn signal_worker(&mut self, worker: u32, signal: Signal) {
+        match &mut self.0 {
+            Kind::Simulated { sim, .. } => simulated::signal_worker(sim, worker, signal),
+            Kind::Real(process) => real::signal_worker(process, worker, signal),
+        }
+    }
+
+    /// Connects to the listener of this name, says `request`, and waits for precisely `answer`. Stand-ins have no
+    /// service, and are not asked.
+    ///
+    /// A real host is asked at the address that it tells of when the listener is bound, as hosts do on standard error.
+    ///
+    /// # Panics
+    /// With what came instead, after `bound`.
+    #[track_caller]
+    pub fn ask(&mut self, listener: &str, request: &[u8], answer: &[u8], bound: Duration) {
+        match &mut self.0 {
+            Kind::Simulated { is_scripted: true, .. } => {}
+            Kind::Simulated { sim, .. } => simulated::ask(sim, listener, request, answer, bound),
+            Kind::Real(process) => real::ask(process, listener, request, answer, bound),
+        }
+    }
+
+    /// Waits for the end of the host, of which nobody is left then; its exit status, `None` if a signal ended it.
+    ///
+    /// # Panics
+    /// With what is instead, after `bound`.
+    #[track_caller]
+    pub fn expect_end(&mut self, bound: Duration) -> Option<u8> {
+        match &mut self.0 {
+            Kind::Simulated { sim, .. } => match simulated::expect_end(sim, bound) {
+                ExitStatus::Code(code) => Some(code),
+                ExitStatus::Signal { .. } | ExitStatus::Unknown => None,
+            },
+            Kind::Real(process) => {
+                let status = process.expect("the end of the host").within(bound).exit();
+                process.expect("the end of all of its processes").within(bound).nobody();
+                status.code().and_then(|code| u8::try_from(code).ok())
+            }
+        }
+    }
+}
+
+/// Makes a test of a body for each world that is named: `scripted` and `simulated` take a function that gives the
+/// application, and run many seeds as [`check!`](crate::check!) does; `real` takes a [`Spawn`](crate::process::Spawn).
+///
+/// The tests are in a module of the body's name, and called as the worlds are. See [`world`](crate::world).
+#[macro_export]
+macro_rules! worlds {
+    (
+        $(#[$meta:meta])*
+        fn $name:ident($world:ident) $body:block
+        $(scripted: $scripted:expr,)?
+        $(simulated: $simulated:expr,)?
+        $(real: $real:expr $(,)?)?
+    ) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "of a body that needs nothing")]
+            use super::*;
+
+            fn body($world: &mut $crate::World<'_>) $body
+
+            $(
+                #[cfg_attr(test, test)]
+                pub(super) fn scripted() {
+                    $crate::check!(|sim| $crate::world::run_scripted(sim, $scripted, body));
+                }
+            )?
+
+            $(
+                #[cfg_attr(test, test)]
+                pub(super) fn simulated() {
+                    $crate::check!(|sim| $crate::world::run_simulated(sim, $simulated, body));
+                }
+            )?
+
+            $(
+                #[cfg_attr(test, test)]
+                pub(super) fn real() {
+                    let process = $crate::process::Spawn::spawn($real);
+                    body(&mut $crate::World::real(&process));
+                }
+            )?
+        }
+    };
+}
