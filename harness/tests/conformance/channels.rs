@@ -6,6 +6,8 @@ use host_core::sys::{Errno, ExitStatus, Handle, Interest, PollEvent, Readiness, 
 use host_core::time::Instant;
 
 pub(crate) const CASES: &[Case] = cases![
+    a_channel_of_which_both_directions_have_ended_is_hung_up_at_both_ends,
+    an_empty_message_is_not_missed_if_it_is_the_first,
     k17_a_channel_ends_with_the_last_copy_of_its_other_end,
     k17_a_sibling_that_did_not_keep_an_end_holds_up_nothing,
     k17_a_copy_in_a_stopped_process_holds_the_channel_open,
@@ -319,4 +321,34 @@ fn a_channel_whose_ends_both_are_in_children_serves_them(world: &World) {
     // Nobody's messages come here.
     let (near, _far) = world.channel();
     assert_eq!(world.sys.wait(near, Interest::READ, world.deadline(QUIET)), Err(Errno::TIMEDOUT));
+}
+
+fn a_channel_of_which_both_directions_have_ended_is_hung_up_at_both_ends(world: &World) {
+    let hung_up = Readiness { readable: true, writable: true, ended: true };
+    let (one, other) = world.channel();
+    world.sys.shutdown(one, ShutdownHow::Both).unwrap();
+    for end in [one, other] {
+        assert_eq!(world.ready(end, Interest::READ | Interest::WRITE), hung_up);
+    }
+    let (one, other) = world.channel();
+    world.sys.shutdown(one, ShutdownHow::Write).unwrap();
+    world.sys.shutdown(other, ShutdownHow::Write).unwrap();
+    assert_eq!(world.ready(one, Interest::READ | Interest::WRITE), hung_up);
+}
+
+fn an_empty_message_is_not_missed_if_it_is_the_first(world: &World) {
+    let rows: [(&[&[u8]], Option<Errno>); 4] = [
+        (&[b""], None),
+        (&[b"", b""], Some(Errno::CONNRESET)),
+        (&[b"", b"x"], Some(Errno::CONNRESET)),
+        (&[b"x"], Some(Errno::CONNRESET)),
+    ];
+    for (messages, expected) in rows {
+        let (one, other) = world.channel();
+        for message in messages {
+            world.write(one, message);
+        }
+        world.sys.close(other);
+        assert_eq!(world.sys.take_error(one), Ok(expected), "{messages:?}");
+    }
 }

@@ -2,10 +2,12 @@
 
 use crate::arms::Case;
 use crate::world::{World, local};
-use host_core::sys::{Errno, Interest};
+use host_core::sys::{Errno, Interest, ShutdownHow};
 use std::net::SocketAddr;
 
 pub(crate) const CASES: &[Case] = cases![
+    who_gives_up_a_connection_that_does_not_stand_is_told_so,
+    a_listener_has_no_error_and_takes_no_bytes,
     k10_a_backlog_of_n_holds_n_and_one_and_the_rest_hang_without_being_refused,
     k12_closing_the_last_holder_of_a_listener_resets_those_in_its_queue,
     k15_a_connection_that_was_reset_before_it_was_accepted_is_accepted_all_the_same,
@@ -201,4 +203,23 @@ fn listeners_on_any_port_have_different_ones(world: &World) {
     ports.dedup();
     assert_eq!(ports.len(), 10);
     assert!(ports.iter().all(|port| *port >= 1024));
+}
+
+fn who_gives_up_a_connection_that_does_not_stand_is_told_so(world: &World) {
+    for how in [ShutdownHow::Read, ShutdownHow::Write, ShutdownHow::Both] {
+        let (_listener, address) = world.listen(0);
+        world.connect(address);
+        let waiting = world.sys.connect(address).unwrap();
+        assert_eq!(world.sys.shutdown(waiting, how), Ok(()));
+        let told = world.ready(waiting, Interest::READ);
+        assert!(told.readable && told.ended, "{told:?}");
+        assert_eq!(world.read(waiting), Err(Errno::CONNRESET));
+        assert_eq!(world.sys.peer_address(waiting), Err(Errno::NOTCONN));
+    }
+}
+
+fn a_listener_has_no_error_and_takes_no_bytes(world: &World) {
+    let (listener, _) = world.listen(1);
+    assert_eq!(world.sys.take_error(listener), Ok(None));
+    assert_eq!(world.sys.write(listener, b"x"), Err(Errno::PIPE));
 }

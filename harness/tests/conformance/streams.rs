@@ -5,6 +5,10 @@ use crate::world::{BOUND, QUIET, World};
 use host_core::sys::{Errno, Interest, ShutdownHow};
 
 pub(crate) const CASES: &[Case] = cases![
+    of_nothing_not_even_nothing_is_read,
+    what_both_sides_have_finished_is_no_connection,
+    bytes_for_one_who_has_ended_both_directions_reset_the_connection,
+    an_end_of_both_directions_is_no_end_of_the_connection_until_the_peer_finishes,
     k14_a_close_with_everything_read_is_an_end_and_with_something_unread_a_reset,
     an_empty_queue_and_an_empty_stream_say_try_again,
     bytes_come_in_order_and_a_short_buffer_takes_a_part,
@@ -243,4 +247,46 @@ fn nothing_is_read_into_no_room_and_nothing_written_of_nothing(world: &World) {
     world.ready(server, Interest::READ);
     assert_eq!(world.sys.read(server, &mut []), Ok(0));
     assert_eq!(world.read(server).as_deref(), Ok(&b"x"[..]), "and it is no end");
+}
+
+fn of_nothing_not_even_nothing_is_read(world: &World) {
+    let (client, server) = world.pair();
+    assert_eq!(world.sys.read(server, &mut []), Err(Errno::AGAIN));
+    world.sys.shutdown(client, ShutdownHow::Write).unwrap();
+    world.ready(server, Interest::READ);
+    assert_eq!(world.sys.read(server, &mut []), Ok(0));
+}
+
+fn what_both_sides_have_finished_is_no_connection(world: &World) {
+    let (client, server) = world.pair();
+    for end in [client, server] {
+        world.sys.shutdown(end, ShutdownHow::Write).unwrap();
+        assert_eq!(world.read(if end == client { server } else { client }).as_deref(), Ok(&b""[..]));
+    }
+    for end in [client, server] {
+        assert_eq!(world.sys.peer_address(end), Err(Errno::NOTCONN));
+        assert_eq!(world.sys.shutdown(end, ShutdownHow::Read), Err(Errno::NOTCONN));
+        assert!(world.sys.local_address(end).is_ok());
+    }
+}
+
+fn bytes_for_one_who_has_ended_both_directions_reset_the_connection(world: &World) {
+    let (client, server) = world.pair();
+    world.sys.shutdown(server, ShutdownHow::Both).unwrap();
+    assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+    assert_eq!(world.sys.write(client, b"x"), Ok(1));
+    world.until(|| world.sys.peer_address(client).is_err());
+    assert_eq!(world.sys.write(client, b"x"), Err(Errno::PIPE));
+    assert_eq!(world.sys.take_error(server), Ok(Some(Errno::CONNRESET)));
+}
+
+fn an_end_of_both_directions_is_no_end_of_the_connection_until_the_peer_finishes(world: &World) {
+    let (client, server) = world.pair();
+    let address = world.sys.peer_address(client);
+    world.sys.shutdown(client, ShutdownHow::Both).unwrap();
+    world.ready(server, Interest::READ);
+    assert_eq!(world.sys.peer_address(client), address);
+    world.sys.close(server);
+    world.until(|| world.sys.peer_address(client).is_err());
+    assert_eq!(world.sys.take_error(client), Ok(None));
 }

@@ -232,6 +232,15 @@ impl World {
         events
     }
 
+    /// Waits until something holds that nothing tells of.
+    pub(crate) fn until(&self, holds: impl Fn() -> bool) {
+        let begun = self.sys.now();
+        while !holds() {
+            assert!(self.sys.now().since(begun) < BOUND, "it does not come to hold");
+            self.compute();
+        }
+    }
+
     // Channels and connections
 
     pub(crate) fn channel(&self) -> (Handle, Handle) {
