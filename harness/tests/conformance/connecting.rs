@@ -214,6 +214,7 @@ fn who_gives_up_a_connection_that_does_not_stand_is_told_so(world: &World) {
         let told = world.ready(waiting, Interest::READ);
         assert!(told.readable && told.ended, "{told:?}");
         assert_eq!(world.read(waiting), Err(Errno::CONNRESET));
+        assert_eq!(world.read(waiting), Err(Errno::NOTCONN));
         assert_eq!(world.sys.peer_address(waiting), Err(Errno::NOTCONN));
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct End {
     fin_received: bool,
     /// It has said that it reads no more; what comes is read all the same.
     reads_ended: bool,
+    /// It never stood, and its own side has given it up.
+    given_up: bool,
     fin_sent: bool,
     /// The pending error: told once.
     error: Option<Errno>,
@@ -64,6 +66,7 @@ impl End {
             received: VecDeque::new(),
             fin_received: false,
             reads_ended: false,
+            given_up: false,
             fin_sent: false,
             error: None,
             incoming: VecDeque::new(),
@@ -356,6 +359,9 @@ impl Kernel {
                 return self.failed(me, Call::Read, errno);
             }
             let end = self.net.end(conn, side);
+            if end.given_up {
+                return self.failed(me, Call::Read, Errno::NOTCONN);
+            }
             if end.fin_received || end.reads_ended || end.state == State::Dead {
                 self.record(me, Kind::Read, handle.raw(), 0);
                 self.trace.aside(|| Aside::Stream(conn));
@@ -441,7 +447,8 @@ impl Kernel {
         if has_begun {
             // Whoever does not wait for the connection to stand gives it up, and is told so (tcp_disconnect).
             self.close_begun(conn, side);
-            self.net.end(conn, side).error = Some(Errno::CONNRESET);
+            let end = self.net.end(conn, side);
+            (end.error, end.given_up) = (Some(Errno::CONNRESET), true);
             self.notify_end(conn, side);
             return Ok(());
         }
