@@ -163,9 +163,12 @@ fn a_single_run_that_passes_leaves_its_files_if_asked() {
 
 #[test]
 fn a_process_that_computes_for_ever_is_ended_by_a_real_clock_with_its_seed() {
-    let (told, passed) = shell("HOST_RUN_SECONDS=1 cargo test -q -p harness --test planted computes");
-    assert!(!passed, "it came back:\n{told}");
-    assert!(told.contains("seed 0 has run for 1s. Process number 0 was the last to go on"), "{told}");
+    for (test, who) in [("computes", "host"), ("a_worker_that_spins", "worker 1.1")] {
+        let (told, passed) =
+            shell(&format!("HOST_RUN_SECONDS=1 cargo test -q -p harness --test planted {test}"));
+        assert!(!passed, "it came back:\n{told}");
+        assert!(told.contains(&format!("seed 0 has run for 1s. `{who}` was the last to go on")), "{told}");
+    }
 }
 
 /// A service of which each callback is a function.

@@ -55,5 +55,5 @@ pub use fault::{Class, Fault, Faults};
 pub use host_core::sys::ExitStatus;
 #[doc(hidden)]
 pub use kernel::rules::Rule;
-pub use sim::{Pool, Scripted, Sim, WorkerState, WorkerView, violation_of};
+pub use sim::{Pool, Running, Scripted, Sim, WorkerState, WorkerView, violation_of};
 pub use story::Story;

@@ -30,19 +30,47 @@ use host_core::time::{Duration, Instant};
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What carries over from run to run: for speed, and to be watched.
 #[derive(Clone, Default)]
 pub struct Pool {
     stacks: Rc<RefCell<Stacks>>,
-    running: Arc<AtomicU32>,
+    running: Arc<Running>,
+}
+
+/// Which process of the present run was the last to go on: for a watchdog in another thread.
+#[derive(Debug, Default)]
+pub struct Running {
+    index: AtomicU32,
+    names: Mutex<Vec<String>>,
+}
+
+impl Running {
+    /// What it is called in timelines: `host`, `worker 3.1`, `client 0`.
+    pub fn name(&self) -> String {
+        let index = self.index.load(Ordering::Relaxed) as usize;
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(index).cloned().unwrap_or_else(|| "a process".to_owned())
+    }
+
+    /// A process is to be called by a name; number 0 begins a run.
+    fn born(&self, index: Index, name: &str) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if index == 0 {
+            names.clear();
+        }
+        if names.len() <= index as usize {
+            names.resize(index as usize + 1, String::new());
+        }
+        name.clone_into(&mut names[index as usize]);
+    }
 }
 
 impl Pool {
-    /// The number of the process that last went on: for a watchdog in another thread.
-    pub fn running(&self) -> Arc<AtomicU32> {
+    /// The process that last went on: for a watchdog in another thread.
+    pub fn running(&self) -> Arc<Running> {
         Arc::clone(&self.running)
     }
 }
@@ -203,6 +231,7 @@ impl Sim {
     fn embody(&mut self, index: Index, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) {
         let gate = Rc::new(Gate::new());
         let kernel = Rc::clone(&self.kernel);
+        self.pool.running.born(index, &kernel.borrow().processes[index as usize].name);
         let sys = Rc::new(SimSys { kernel: Rc::clone(&kernel), me: index, gate: Rc::clone(&gate) });
         let stack = self.pool.stacks.borrow_mut().take();
         let body = Body::new(stack, gate, move || exit(&kernel, index, || body(sys)));
@@ -398,7 +427,7 @@ impl Sim {
             Happening::Run { index, turn } => {
                 if kernel.may_run(index, turn) {
                     drop(kernel);
-                    self.pool.running.store(index, Ordering::Relaxed);
+                    self.pool.running.index.store(index, Ordering::Relaxed);
                     let body = self.bodies[index as usize].as_mut().expect("only a live process has a turn");
                     body.resume();
                 }

@@ -34,13 +34,12 @@ impl Watchdog {
                     Err(mpsc::RecvTimeoutError::Disconnected) => return,
                     Err(mpsc::RecvTimeoutError::Timeout) => {
                         let seed = watched.load(Ordering::Relaxed);
-                        let process = running.load(Ordering::Relaxed);
+                        let process = running.name();
                         // Not `eprintln!`: the test runner would keep it, and it ends here.
                         let _ = writeln!(
                             std::io::stderr(),
-                            "seed {seed} has run for {run_max:?}. Process number {process} was the last to go on (the \
-                             host is number 0): does it compute for ever? Long work is declared with \
-                             `work(duration)`.\n  replay: {}",
+                            "seed {seed} has run for {run_max:?}. `{process}` was the last to go on: does it compute \
+                             for ever? Long work is declared with `work(duration)`.\n  replay: {}",
                             site.replay_line(&engine, seed, false)
                         );
                         abort();

@@ -6,8 +6,8 @@
 mod stories;
 
 use harness::{Class, Faults, check};
-use host_core::id::SocketId;
-use host_core::{App, Connected, Context, Listener, Ready, Result, Service, Stream};
+use host_core::id::{Slot, SocketId};
+use host_core::{App, Connected, Context, Fleet, Listener, Ready, Result, Service, Stream, Worker};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -83,6 +83,21 @@ impl Service for Endless {
 fn computes_for_ever() {
     check!(|sim| {
         sim.host(|| App::new("endless").service(Endless));
+        sim.run_for(Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_worker_that_spins() {
+    check!(|sim| {
+        let body = |worker: &mut Worker| {
+            while worker.id().slot != Slot::new(1) && worker.pause(Duration::from_secs(1)) {}
+            while worker.id().slot == Slot::new(1) {
+                std::hint::spin_loop();
+            }
+            Ok(())
+        };
+        sim.host(move || App::new("endless").fleet(Fleet::new("endless").workers(3).run(body)));
         sim.run_for(Duration::from_secs(1));
     });
 }
