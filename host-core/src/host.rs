@@ -209,7 +209,7 @@ impl Host {
         }
         // The last fork may fail, and its fleet be gone, after the tick: no report is on its way whose tick the
         // services could wait for, and they were told to stop.
-        if self.hears_since.is_none() && self.turns.is_hearing() {
+        if !self.config.fleets.is_empty() && self.hears_since.is_none() && self.turns.is_hearing() {
             return Some(Deadline { at: self.now, timer: Timer::PollPeriod });
         }
         // Between turns nothing of the services is due; the loop waits only where they do.
