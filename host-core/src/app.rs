@@ -211,6 +211,7 @@ pub struct App {
     pub(crate) config: HostConfig,
     pub(crate) seed: Option<u64>,
     pub(crate) record: Option<Recording>,
+    pub(crate) pid_file: Option<String>,
     pub(crate) backlog: u32,
     pub(crate) listens: Vec<Listen>,
     pub(crate) services: Vec<Hosted>,
@@ -288,6 +289,7 @@ impl App {
             config: HostConfig::default(),
             seed: None,
             record: None,
+            pid_file: None,
             backlog: Self::BACKLOG,
             listens: Vec::new(),
             services: Vec::new(),
@@ -433,6 +435,18 @@ impl App {
         self
     }
 
+    /// A file with the process number of the host in it, which no two hosts have at once: it is locked, and whoever
+    /// finds it locked does not start. It is there before anything is bound or forked, and so says who the
+    /// host is and not that it serves. A host that ends removes it; one that is killed leaves it behind,
+    /// unlocked, and the next takes it over, whosever number is in it by then.
+    ///
+    /// A path that is not from the root begins where the host was started. Default: none.
+    #[must_use]
+    pub fn pid_file(mut self, path: impl Into<String>) -> Self {
+        self.pid_file = Some(path.into());
+        self
+    }
+
     /// Is told, once, of each service that fails. It cannot change what follows.
     #[must_use]
     pub fn notifier(mut self, notifier: impl FnMut(&ServiceError) + 'static) -> Self {
@@ -470,6 +484,11 @@ impl App {
             mistakes.push(Mistake { field: "backlog".into(), found: "0".into(), wanted });
         }
         mistakes.extend(self.record.iter().flat_map(Recording::mistakes));
+        if let Some(path) = self.pid_file.as_ref().filter(|path| path.is_empty() || path.contains('\0')) {
+            let wanted = "must be the path of a file".into();
+            let found = format!("`{}`", path.escape_debug());
+            mistakes.push(Mistake { field: "pid_file".into(), found, wanted });
+        }
         for (index, listen) in self.listens.iter().enumerate() {
             mistakes.extend(listen.mistakes(false, self.listens[..index].iter()));
         }

@@ -93,6 +93,7 @@ struct Driver {
     /// Indexed by service; `None` once closed.
     services: Vec<Option<Box<dyn Service>>>,
     signals: Option<Handle>,
+    pid_file: Option<Handle>,
     notifier: Option<Notifier>,
     on_notice: Option<Listening>,
     /// What the last callback failed with, until the host says what that means.
@@ -480,6 +481,10 @@ impl Driver {
         let sys = &self.shared.sys;
         signals::disarm(&**sys, self.signals);
         listeners::close(&**sys, &self.shared.listeners);
+        if let Some(file) = self.pid_file {
+            // The last thing: who sees it gone may start another.
+            sys.close(file);
+        }
         match ending {
             Ending::Stopped => Ok(()),
             Ending::StoppedAtOnce => Err(RunError::StoppedAtOnce),

@@ -8,10 +8,12 @@
 //! are tested against.
 
 mod errno;
+mod pid_file;
 mod processes;
 mod types;
 
 pub use errno::Errno;
+pub use pid_file::PidFileError;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
 pub use types::{
     Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, UnixPath,
@@ -240,6 +242,23 @@ pub trait Sys: Processes {
     fn record_write(&self, recording: Handle, bytes: &[u8]) -> Result<usize, Errno> {
         let _ = (recording, bytes);
         Err(Errno::NOSYS)
+    }
+
+    // Pid files
+
+    /// Makes the file at `path` that of this process: locked while the handle is open (flock(2)), with the
+    /// process's number and a newline in it. A file that nobody has locked is taken over, whatever it says: whoever
+    /// wrote it is dead. A reader finds nothing, the number before, or this one, and never a mixture.
+    ///
+    /// Closing the handle in the process that took it removes the file first, if it still stands at its path. A
+    /// child that keeps the handle keeps the lock as well (K19).
+    ///
+    /// # Errors
+    /// [`PidFileError::Taken`] if somebody else has it; whatever open(2) or write(2) answer, and
+    /// [`Errno::EXIST`] if something else is there than a file; nothing of it is left then.
+    fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
+        let _ = path;
+        Err(PidFileError::of("open", Errno::NOSYS))
     }
 
     // User code

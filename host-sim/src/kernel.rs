@@ -325,4 +325,5 @@ calls! {
     QuitHandle = 17, "quit handle";
     RecordCreate = 18, "creation of a recording";
     RecordWrite = 19, "write to a recording";
+    PidFile = 20, "pid file";
 }

@@ -19,8 +19,8 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, ExitStatus, Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys,
-    UnixPath,
+    Errno, ExitStatus, Fact, Handle, Interest, Panic, PidFileError, PollEvent, Readiness, ShutdownHow,
+    Signal, Sys, UnixPath,
 };
 use host_core::time::{Instant, WallTime};
 use std::cell::RefCell;
@@ -318,6 +318,7 @@ impl Sys for SimSys {
         self.call(|kernel| {
             // What tells a worker to quit stays open for as long as it may be told.
             if kernel.process(self.me).quit_handle != Some(handle) {
+                kernel.leave_pid_file(self.me, handle);
                 kernel.close(self.me, handle);
             }
         });
@@ -496,6 +497,10 @@ impl Sys for SimSys {
         if process.seat.is_some() {
             kernel.pulse(self.me, if site == Site::Waiting { Pace::Waiting } else { Pace::Busy });
         }
+    }
+
+    fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
+        self.call(|kernel| kernel.pid_file(self.me, path))
     }
 
     fn record_create(&self, path: &str) -> Result<Handle, Errno> {

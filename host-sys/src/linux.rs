@@ -2,6 +2,7 @@
 
 use crate::handles::Handles;
 use crate::kick::Kick;
+use crate::pid_file::{self, PidFiles};
 use crate::poller::{self, Poller};
 use crate::process::Children;
 use crate::recordings::{self, Recordings};
@@ -15,7 +16,8 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, Sys, UnixPath,
+    Errno, Handle, Interest, Panic, PidFileError, PollEvent, Processes as _, Readiness, ShutdownHow, Signal,
+    Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -43,6 +45,7 @@ pub struct Linux {
     /// The paths that this process has bound: a child knows none, and removes none.
     paths: RefCell<BTreeMap<Handle, Bound>>,
     recordings: Recordings,
+    pid_files: PidFiles,
     pub(crate) poller: Poller,
     pub(crate) signals: Signals,
     kick: Kick,
@@ -73,6 +76,7 @@ impl Linux {
             handles: RefCell::new(handles),
             paths: RefCell::default(),
             recordings: Recordings::default(),
+            pid_files: PidFiles::default(),
             poller,
             signals: Signals::default(),
             kick: Kick::default(),
@@ -197,6 +201,7 @@ impl Sys for Linux {
         if self.bell == Some(handle) {
             return;
         }
+        self.pid_files.leave(handle);
         let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
         let bound = self.paths.borrow_mut().remove(&handle);
         // Usually done by the caller. Were it forgotten while another process holds the description, the
@@ -278,6 +283,13 @@ impl Sys for Linux {
     fn record_create(&self, path: &str) -> Result<Handle, Errno> {
         let handle = self.opened(recordings::create(path))?;
         self.recordings.add(handle, path);
+        Ok(handle)
+    }
+
+    fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
+        let (fd, taken) = pid_file::take(path, self.pid())?;
+        let handle = self.handles.borrow_mut().insert(fd);
+        self.pid_files.add(handle, taken);
         Ok(handle)
     }
 

@@ -45,6 +45,10 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,
 
+    /// A file for the number of the host, which no two hosts have at once; one that a host which is gone has left behind is taken over.
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<String>,
+
     /// Records what happens to the host, in this file: `cargo run -p harness --bin replay -- FILE` tells it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
@@ -96,6 +100,9 @@ impl Options {
         if let Some(path) = &self.record {
             app = app.record(path.as_str());
         }
+        if let Some(path) = &self.pid_file {
+            app = app.pid_file(path.as_str());
+        }
         if self.reuse_port {
             app.fleet(body(fleet.listen_spread(LISTENER, &self.listen)))
         } else {
@@ -133,9 +140,10 @@ mod tests {
             max_requests: Some(0),
             workers: Some(1_000_000),
             record: Some(String::new()),
+            pid_file: Some(String::new()),
             ..Options::default()
         };
         let error = super::super::http::app(&options).check().unwrap_err();
-        assert_eq!(error.mistakes.len(), 7, "{error}");
+        assert_eq!(error.mistakes.len(), 8, "{error}");
     }
 }

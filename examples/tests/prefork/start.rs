@@ -64,6 +64,8 @@ fn help_names_every_flag() {
             "--drain-timeout-ms <N>",
             "--on-host-death <POLICY>",
             "--max-requests <N>",
+            "--pid-file <FILE>",
+            "--record <FILE>",
             "QUIT",
         ];
         assert_contains(&program.stdout.rest(), flags);

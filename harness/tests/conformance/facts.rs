@@ -11,7 +11,6 @@ const CASES_MIN: usize = 150;
 const ELSEWHERE: &[(u32, &str)] = &[
     (4, "no signal of a host is a realtime signal, and the system does not know any"),
     (18, "no descriptor is sent yet: nothing hands a listener over"),
-    (19, "no file is locked yet"),
     (22, "about a disposition that a host inherits and sets right: `host-sys`, `kernel`"),
     (23, "about threads, of which a process that forks has one: `ForkError::Threads`"),
 ];

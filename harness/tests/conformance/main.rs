@@ -21,6 +21,7 @@ mod children;
 mod connecting;
 mod errors;
 mod facts;
+mod files;
 mod listeners;
 mod mutants;
 mod orphans;
@@ -47,6 +48,7 @@ pub(crate) const CASES: &[(&[Case], bool)] = &[
     (children::CASES, false),
     (children::CASES_OF_ADOPTERS, true),
     (errors::CASES, false),
+    (files::CASES, false),
     (listeners::CASES, false),
     (orphans::CASES, false),
     (orphans::CASES_OF_ADOPTERS, true),

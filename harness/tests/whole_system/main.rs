@@ -5,4 +5,5 @@ mod echo;
 mod ends;
 mod faults;
 mod idle;
+mod pid_files;
 mod reconnect;

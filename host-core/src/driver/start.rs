@@ -11,10 +11,11 @@ use crate::host::Host;
 use crate::io::registry::Registry;
 use crate::notice::Notice;
 use crate::record::{Begin, Recording};
-use crate::sys::{Fact, Handle, Interest, Sys};
+use crate::sys::{Fact, Handle, Interest, PidFileError, Sys};
 use crate::worker::Link;
 use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 impl Driver {
@@ -36,13 +37,15 @@ impl Driver {
             }
             Until::Stopped | Until::Turns(_) => None,
         };
+        // Whoever runs already has the ports as well, and this says who that is.
+        let pid_file = take_pid_file(app.pid_file.take(), &*sys, &mut mistakes);
         let mut listeners = listeners::bind(&app, &*sys, &mut mistakes);
         let mut fleets = core::mem::take(&mut app.fleets);
         listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
         let children = Children::prepare(fleets, &*sys, &mut mistakes);
         let record = create(app.record.take(), &*sys, &mut mistakes);
         if !mistakes.is_empty() || children.is_err() {
-            if let Some((_, file)) = record {
+            for file in record.map(|(_, file)| file).into_iter().chain(pid_file) {
                 sys.close(file);
             }
             listeners::close(&*sys, &listeners);
@@ -59,8 +62,8 @@ impl Driver {
         };
         let (inherited, work) = (Vec::new(), None);
         let bound = listeners;
-        Ok(Prepared { app, sys, config, inherited, bound, children, signals, record, work, turns_max }
-            .begin())
+        let files = Files { record, pid_file };
+        Ok(Prepared { app, sys, config, inherited, bound, children, signals, files, work, turns_max }.begin())
     }
 
     pub(super) fn start_in_worker(
@@ -72,6 +75,14 @@ impl Driver {
         let mut config = app.config.clone();
         config.drain_timeout.get_or_insert_with(|| link.config.hosted_drain_timeout());
         let mut mistakes = app.mistakes();
+        if let Some(path) = &app.pid_file {
+            mistakes.push(Mistake {
+                field: "pid_file".into(),
+                found: format!("`{}`", path.escape_debug()),
+                wanted: "is for the host: workers have none, and their numbers are told with their births"
+                    .into(),
+            });
+        }
         let bound = listeners::bind(&app, &*sys, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(ConfigError { mistakes }.into());
@@ -89,12 +100,18 @@ impl Driver {
             bound,
             children: Children::default(),
             signals: None,
-            record: None,
+            files: Files { record: None, pid_file: None },
             work: Some(link),
             turns_max: None,
         }
         .begin())
     }
+}
+
+/// What a host has on the disk.
+struct Files {
+    record: Option<(Recording, Handle)>,
+    pid_file: Option<Handle>,
 }
 
 /// The parts of a loop, each made ready.
@@ -107,7 +124,7 @@ struct Prepared {
     bound: Vec<NamedListener>,
     children: Children,
     signals: Option<Handle>,
-    record: Option<(Recording, Handle)>,
+    files: Files,
     work: Option<Rc<Link>>,
     turns_max: Option<u64>,
 }
@@ -115,8 +132,8 @@ struct Prepared {
 impl Prepared {
     /// Puts them together, and tells the host that it has started.
     fn begin(self) -> Driver {
-        let Self { app, sys, mut config, inherited, bound, children, signals, record, work, turns_max } =
-            self;
+        let Self { app, sys, mut config, inherited, bound, children, signals, files, work, turns_max } = self;
+        let Files { record, pid_file } = files;
         config.seed = app.seed.unwrap_or_else(|| sys.random());
         let patience = config.io_patience();
         let random = crate::random::Random::new(!config.seed);
@@ -149,6 +166,7 @@ impl Prepared {
             children,
             services: Vec::new(),
             signals,
+            pid_file,
             notifier: app.notifier,
             on_notice: app.on_notice,
             cause: None,
@@ -188,6 +206,24 @@ fn create(
                 found: format!("`{}`", recording.path().escape_debug()),
                 wanted: format!("cannot be created: {errno}"),
             });
+            None
+        }
+    }
+}
+
+/// Takes the pid file; one that cannot be had is a mistake like any other.
+fn take_pid_file(path: Option<String>, sys: &dyn Sys, mistakes: &mut Vec<Mistake>) -> Option<Handle> {
+    // What else is wrong is told without touching that of another.
+    let path = path.filter(|_| mistakes.is_empty())?;
+    match sys.pid_file(&path) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            let wanted = match error {
+                PidFileError::Taken { .. } => error.to_string(),
+                PidFileError::System { .. } => format!("cannot be made: {error}"),
+            };
+            let found = format!("`{}`", path.escape_debug());
+            mistakes.push(Mistake { field: "pid_file".into(), found, wanted });
             None
         }
     }

@@ -12,7 +12,7 @@ use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
     Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, Panic, Pid,
-    PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys, UnixPath,
+    PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -468,6 +468,14 @@ impl Sys for Fake {
 
     fn work(&self, duration: Duration) {
         self.now.set((self.now() + duration).as_nanos());
+    }
+
+    fn pid_file(&self, path: &str) -> core::result::Result<Handle, PidFileError> {
+        self.note(format!("pid_file {path}"));
+        match self.take("pid_file", Ok(0)) {
+            Ok(_) => Ok(self.handle()),
+            Err(errno) => Err(PidFileError::of("open", errno)),
+        }
     }
 
     fn record_create(&self, path: &str) -> core::result::Result<Handle, Errno> {

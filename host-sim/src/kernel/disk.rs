@@ -2,7 +2,9 @@
 
 use super::files::Object;
 use super::{Call, Index, Kernel};
-use host_core::sys::{Errno, Handle};
+use crate::marks::sometimes;
+use crate::trace::Kind;
+use host_core::sys::{Errno, Handle, Pid, PidFileError};
 
 /// What stands on the disk.
 #[derive(Debug)]
@@ -11,11 +13,26 @@ pub(crate) struct Disk {
     files: Vec<(String, Vec<u8>)>,
     /// How many bytes are free.
     pub(crate) space: u64,
+    /// All pid files that ever were.
+    pid_files: Vec<PidFile>,
+}
+
+/// A pid file.
+#[derive(Debug)]
+struct PidFile {
+    path: String,
+    text: String,
+    /// It stands at its path.
+    is_there: bool,
+    /// Somebody has it open, and so locked (flock(2)).
+    is_locked: bool,
+    /// Who has taken it, and removes it.
+    owner: Index,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { files: Vec::new(), space: u64::MAX }
+        Self { files: Vec::new(), space: u64::MAX, pid_files: Vec::new() }
     }
 }
 
@@ -31,11 +48,72 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// What the pid file at `path` says, if there is one.
+    pub(crate) fn pid_file(&self, path: &str) -> Option<&str> {
+        let file = self.pid_files.iter().find(|file| file.is_there && file.path == path);
+        file.map(|file| file.text.as_str())
+    }
+
+    /// The last descriptor of a pid file is closed.
+    pub(crate) fn unlock(&mut self, file: u32) {
+        self.pid_files[file as usize].is_locked = false;
+    }
+}
+
+/// Whether a file can be made at `path`: without a directory, or in `/tmp`, `/run` or `/var`.
+fn has_directory(path: &str) -> bool {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    ["", "/tmp", "/run", "/var"].contains(&directory)
+}
+
 impl Kernel {
-    /// Only a name without a directory, and one in `/tmp` or `/var`, can be made.
+    /// A file that nobody has locked is taken over, whatever it says.
+    pub(crate) fn pid_file(&mut self, me: Index, path: &str) -> Result<Handle, PidFileError> {
+        let fail = |kernel: &mut Self, call: &'static str, errno: Errno| {
+            kernel.record(me, Kind::Failed, Call::PidFile as u64, errno.raw() as u64);
+            Err(PidFileError::of(call, errno))
+        };
+        if !has_directory(path) {
+            return fail(self, "open", Errno::NOENT);
+        }
+        let number = self.process(me).number.map_or(0, |number| number.0);
+        let files = &mut self.disk.pid_files;
+        let found = files.iter().position(|file| file.is_there && file.path == path);
+        if let Some(file) = found.map(|place| &files[place]).filter(|file| file.is_locked) {
+            sometimes!("a pid file is taken");
+            return Err(PidFileError::Taken { by: file.text.trim().parse().ok().map(Pid) });
+        }
+        let place = found.unwrap_or(files.len());
+        let Some(handle) = self.open(me, Object::PidFile(place as u32)) else {
+            return fail(self, "open", Errno::MFILE);
+        };
+        sometimes!(found.is_some(), "a pid file is taken over");
+        let text = format!("{number}\n");
+        let has_room = self.disk.space >= text.len() as u64;
+        let file = PidFile { path: path.to_owned(), text, is_there: has_room, is_locked: true, owner: me };
+        match found {
+            Some(place) => self.disk.pid_files[place] = file,
+            None => self.disk.pid_files.push(file),
+        }
+        if !has_room {
+            self.close(me, handle);
+            return fail(self, "write", Errno::NOSPC);
+        }
+        Ok(handle)
+    }
+
+    /// Who closes a pid file that it has taken removes it first.
+    pub(crate) fn leave_pid_file(&mut self, me: Index, handle: Handle) {
+        if let Some(Object::PidFile(file)) = self.object(me, handle) {
+            let file = &mut self.disk.pid_files[file as usize];
+            file.is_there &= file.owner != me;
+        }
+    }
+
+    /// A file that is appended to.
     pub(crate) fn record_create(&mut self, me: Index, path: &str) -> Result<Handle, Errno> {
-        let exists = |directory: &str| ["", "/tmp", "/var"].contains(&directory);
-        if !exists(path.rsplit_once('/').map_or("", |(directory, _)| directory)) {
+        if !has_directory(path) {
             return self.failed(me, Call::RecordCreate, Errno::NOENT);
         }
         let Some(handle) = self.open(me, Object::Recording(self.disk.files.len() as u32)) else {

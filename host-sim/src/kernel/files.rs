@@ -32,6 +32,8 @@ pub(crate) enum Object {
     Quit(Index),
     /// A file on the disk, by its place in the list of all that ever were.
     Recording(u32),
+    /// A pid file, by its place in the list of all that ever were; locked while it is open.
+    PidFile(u32),
 }
 
 /// An open file.
@@ -258,7 +260,8 @@ impl Kernel {
             | Object::Signals(_)
             | Object::Child(_)
             | Object::Quit(_)
-            | Object::Recording(_) => {}
+            | Object::Recording(_)
+            | Object::PidFile(_) => {}
         }
     }
 
@@ -270,6 +273,7 @@ impl Kernel {
             Object::Channel { channel, side } => self.close_channel(channel, side),
             Object::Child(child) => self.process(child).seen_as = None,
             Object::Quit(worker) => self.process(worker).quit_file = None,
+            Object::PidFile(file) => self.disk.unlock(file),
             Object::Signals(_) | Object::Recording(_) => {}
         }
     }

@@ -298,7 +298,11 @@ impl Kernel {
             Object::Conn { .. } | Object::Channel { .. } => {
                 return self.failed(me, Call::Accept, Errno::INVAL);
             }
-            Object::Signals(_) | Object::Child(_) | Object::Quit(_) | Object::Recording(_) => {
+            Object::Signals(_)
+            | Object::Child(_)
+            | Object::Quit(_)
+            | Object::Recording(_)
+            | Object::PidFile(_) => {
                 return self.failed(me, Call::Accept, Errno::NOTSOCK);
             }
         };
@@ -494,9 +498,13 @@ impl Kernel {
             }
             // Its addresses are of another family, and have no port.
             Some(Object::Channel { .. }) => Err(Errno::AFNOSUPPORT),
-            Some(Object::Signals(_) | Object::Child(_) | Object::Quit(_) | Object::Recording(_)) => {
-                Err(Errno::NOTSOCK)
-            }
+            Some(
+                Object::Signals(_)
+                | Object::Child(_)
+                | Object::Quit(_)
+                | Object::Recording(_)
+                | Object::PidFile(_),
+            ) => Err(Errno::NOTSOCK),
             None => Err(Errno::BADF),
         }
     }
@@ -547,7 +555,8 @@ impl Kernel {
                 | Object::Signals(_)
                 | Object::Child(_)
                 | Object::Quit(_)
-                | Object::Recording(_),
+                | Object::Recording(_)
+                | Object::PidFile(_),
             ) => self.failed(me, call, Errno::NOTSOCK),
             None => self.failed(me, call, Errno::BADF),
         }

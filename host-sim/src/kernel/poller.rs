@@ -112,7 +112,7 @@ impl Kernel {
             Object::Signals(set) => self.process(me).signals.readable() & set != 0,
             Object::Quit(worker) => self.process(worker).quit_asked && self.honours(Rule::QuitIsReadable),
             // Nobody watches one.
-            Object::Recording(_) => true,
+            Object::Recording(_) | Object::PidFile(_) => true,
         };
         // What tells a worker to quit has room for more (eventfd(2)).
         let writable = matches!(object, Object::Quit(_));

@@ -120,6 +120,7 @@ impl Kernel {
                 Some(Object::Signals(_)) => ("signals", None),
                 Some(Object::Quit(_)) => ("word to quit", None),
                 Some(Object::Recording(_)) => ("recording", None),
+                Some(Object::PidFile(_)) => ("pid file", None),
                 None => continue,
             };
             let entry = kinds.entry(kind).or_default();

@@ -122,6 +122,18 @@ impl Sim {
         self.kernel.borrow().disk.all(path).map(<[u8]>::to_vec).collect()
     }
 
+    /// The number of the host that lives; `None` while none does.
+    pub fn host_pid(&self) -> Option<Pid> {
+        let kernel = self.kernel.borrow();
+        let host = &kernel.processes[kernel.host? as usize];
+        host.number.filter(|_| host.is_living())
+    }
+
+    /// What the pid file at this path says, if there is one.
+    pub fn pid_file(&self, path: &str) -> Option<String> {
+        self.kernel.borrow().disk.pid_file(path).map(str::to_owned)
+    }
+
     /// Gives the host a child that it did not fork, and that dies at once.
     pub fn adopt_stranger(&mut self) {
         let kernel = &mut *self.kernel.borrow_mut();
