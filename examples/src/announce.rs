@@ -35,6 +35,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::DrainCutShort { .. }
         | Notice::ConnectFailed { .. }
         | Notice::RecordingStopped { .. }
+        | Notice::ManagerLost { .. }
         | Notice::AcceptPaused { .. } => {
             say(&mut err, format_args!("{record}\n"));
         }

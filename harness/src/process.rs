@@ -231,6 +231,12 @@ impl Process {
         self.shared.wait_looking(scaled(bound), |tree| tree.is_over().then_some(())).is_some()
     }
 
+    /// All lines that it has said through `NOTIFY_SOCKET` so far, in order.
+    pub fn notifications(&self) -> Vec<String> {
+        self.shared.catch_up();
+        self.shared.lock().notified.clone()
+    }
+
     /// A reader of one of its streams, from the beginning.
     pub fn output(&self, stream: Stream) -> Output {
         Output::new(Arc::clone(&self.shared), stream)

@@ -5,6 +5,7 @@
 
 mod context;
 mod listeners;
+mod manager;
 mod recorder;
 mod signals;
 mod start;
@@ -21,6 +22,7 @@ use crate::host::Host;
 use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::io::Ready;
 use crate::io::registry::Registry;
+use crate::manager::Manager;
 use crate::notice::{Notice, Record};
 use crate::service::kick::{Callback, Site};
 use crate::sys::{Errno, Fact, Handle, Interest, PollEvent, Signal, Sys};
@@ -94,6 +96,7 @@ struct Driver {
     services: Vec<Option<Box<dyn Service>>>,
     signals: Option<Handle>,
     pid_file: Option<Handle>,
+    manager: Option<Manager>,
     notifier: Option<Notifier>,
     on_notice: Option<Listening>,
     /// What the last callback failed with, until the host says what that means.
@@ -114,6 +117,7 @@ impl Driver {
                 return self.finish(ending);
             }
             let deadline = self.shared.host.next_deadline().map(|deadline| deadline.at);
+            let deadline = deadline.into_iter().chain(self.tell_manager()).min();
             if let Some(work) = &self.shared.work {
                 work.tell_ready();
                 work.tell_what_is_owed();
@@ -467,6 +471,8 @@ impl Driver {
     }
 
     fn finish(mut self, ending: Ending) -> Result<(), RunError> {
+        // A stop may need no wait at all.
+        self.tell_manager();
         if let Some(recorder) = &mut self.shared.recorder {
             recorder.end();
         }

@@ -8,6 +8,7 @@ use crate::fleet::fleets::{Fleets, Setting};
 use crate::fleet::status::FleetStatus;
 use crate::fleet::target::Target;
 use crate::id::FleetId;
+use crate::manager::Staff;
 use crate::notice::Notice;
 use crate::random::Random;
 use crate::service::turns::Turns;
@@ -229,6 +230,16 @@ impl Host {
     /// How a fleet is; `None` if there is no such fleet.
     pub fn fleet(&self, fleet: FleetId) -> Option<FleetStatus> {
         self.fleets.status(&self.config, fleet)
+    }
+
+    /// How many workers of each fleet there are.
+    pub(crate) fn staff(&self) -> impl Iterator<Item = Staff> {
+        self.fleets.staff()
+    }
+
+    /// How it stops, if it was asked to.
+    pub(crate) fn stopping(&self) -> Option<Stop> {
+        self.stopping.map(|asked| asked.stop)
     }
 
     /// The settings that it decides by.

@@ -43,6 +43,7 @@ pub mod fleet;
 pub mod host;
 pub mod id;
 pub mod io;
+mod manager;
 pub mod notice;
 pub mod random;
 pub mod record;

@@ -93,6 +93,11 @@ pub enum Notice {
         /// What the system answered; `None` if the recording is as large as it may be.
         errno: Option<Errno>,
     },
+    /// The service manager cannot be told anything any more; the host goes on without it.
+    ManagerLost {
+        /// What the system answered.
+        errno: Errno,
+    },
     /// All services were told and closed.
     Stopped,
 }
@@ -115,6 +120,7 @@ impl Notice {
             | Self::AcceptPaused { .. }
             | Self::BodyFailed { .. }
             | Self::RecordingStopped { .. }
+            | Self::ManagerLost { .. }
             | Self::DrainCutShort { .. } => Level::Warn,
         }
     }
@@ -176,6 +182,12 @@ impl fmt::Display for Record<'_> {
                 write!(f, "fleet `{subject}`: {worker} failed{error}")
             }
             Notice::Fleet(notice) => write!(f, "fleet `{subject}`: {notice}"),
+            Notice::ManagerLost { errno } => {
+                write!(
+                    f,
+                    "the service manager cannot be told anything: {errno}; NOTIFY_SOCKET is its address"
+                )
+            }
             Notice::RecordingStopped { facts, errno: Some(errno) } => {
                 write!(f, "the recording stops after {facts} facts: {errno}; the host goes on")
             }
@@ -240,6 +252,11 @@ mod tests {
                 Notice::Fleet(FleetNotice::Outage),
                 Level::Warn,
                 "fleet `web`: outage: more workers are late than may be killed; look at what all of them wait for",
+            ),
+            (
+                Notice::ManagerLost { errno: Errno::CONNREFUSED },
+                Level::Warn,
+                "the service manager cannot be told anything: connection refused (ECONNREFUSED); NOTIFY_SOCKET is its address",
             ),
             (
                 Notice::RecordingStopped { facts: 7, errno: Some(Errno::NOSPC) },

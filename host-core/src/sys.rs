@@ -16,7 +16,8 @@ pub use errno::Errno;
 pub use pid_file::PidFileError;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
 pub use types::{
-    Fact, Handle, Interest, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, UnixPath,
+    Fact, Handle, Interest, ManagerWants, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading,
+    SlotsId, UnixPath,
 };
 
 use crate::error::ServiceError;
@@ -259,6 +260,23 @@ pub trait Sys: Processes {
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
         let _ = path;
         Err(PidFileError::of("open", Errno::NOSYS))
+    }
+
+    // The service manager
+
+    /// Who started this process and wants to be told how it is (sd_notify(3)), if there is such a one; asked
+    /// once, by a host that begins.
+    fn manager(&self) -> Option<ManagerWants> {
+        None
+    }
+
+    /// Tells the service manager: lines like `READY=1`, in one datagram.
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] if it has not read what was told before; whatever sendto(2) answers.
+    fn notify(&self, message: &str) -> Result<(), Errno> {
+        let _ = message;
+        Err(Errno::NOSYS)
     }
 
     // User code

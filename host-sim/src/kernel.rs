@@ -29,7 +29,7 @@ use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
 use disk::Disk;
 use files::Files;
-use host_core::sys::{Body, Errno, Signal};
+use host_core::sys::{Body, Errno, ManagerWants, Signal};
 use net::Net;
 use numbers::Numbers;
 use process::Process;
@@ -159,6 +159,9 @@ pub(crate) struct Kernel {
     pub(crate) threads: u32,
     /// Hosts adopt orphans.
     pub(crate) subreaper: bool,
+    /// What started the host wants to be told, and what it was told.
+    pub(crate) manager: Option<ManagerWants>,
+    pub(crate) notified: Vec<(Nanos, String)>,
     /// What this machine does not honour, to see that somebody notices.
     pub(crate) broken_rule: Option<Rule>,
 }
@@ -198,6 +201,8 @@ impl Kernel {
             processors: 2,
             threads: 1,
             subreaper: false,
+            manager: None,
+            notified: Vec::new(),
             broken_rule: None,
         }
     }

@@ -12,15 +12,15 @@ use crate::kernel::rules::Rule;
 use crate::kernel::signals::{Disposition, Signals, set_of};
 use crate::kernel::{Call, Index, Kernel, MILLISECOND, Nanos};
 use crate::story::Aside;
-use crate::trace::{Kind, StableHasher};
+use crate::trace::{Kind, StableHasher, Who};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::Pace;
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, ExitStatus, Fact, Handle, Interest, Panic, PidFileError, PollEvent, Readiness, ShutdownHow,
-    Signal, Sys, UnixPath,
+    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Panic, PidFileError, PollEvent, Readiness,
+    ShutdownHow, Signal, Sys, UnixPath,
 };
 use host_core::time::{Instant, WallTime};
 use std::cell::RefCell;
@@ -499,6 +499,24 @@ impl Sys for SimSys {
         }
     }
 
+    fn manager(&self) -> Option<ManagerWants> {
+        let kernel = self.kernel.borrow();
+        kernel.manager.filter(|_| kernel.host == Some(self.me))
+    }
+
+    fn notify(&self, message: &str) -> Result<(), Errno> {
+        self.call(|kernel| {
+            let now = kernel.now;
+            kernel.trace.note(
+                now,
+                Who(self.me),
+                format!("tells its manager: {}", message.replace('\n', ", ")),
+            );
+            kernel.notified.push((now, message.to_owned()));
+            Ok(())
+        })
+    }
+
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
         self.call(|kernel| kernel.pid_file(self.me, path))
     }
@@ -541,7 +559,7 @@ impl Sys for SimSys {
         }
         let now = kernel.now;
         if record.notice.level() > Level::Debug {
-            kernel.trace.note(now, crate::trace::Who(self.me), record.to_string());
+            kernel.trace.note(now, Who(self.me), record.to_string());
         }
     }
 

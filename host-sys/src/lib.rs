@@ -30,6 +30,7 @@ mod clock;
 mod handles;
 mod kick;
 mod linux;
+mod manager;
 mod pid_file;
 mod poller;
 mod process;

@@ -2,6 +2,7 @@
 
 use crate::handles::Handles;
 use crate::kick::Kick;
+use crate::manager::{self, Manager};
 use crate::pid_file::{self, PidFiles};
 use crate::poller::{self, Poller};
 use crate::process::Children;
@@ -16,8 +17,8 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, Handle, Interest, Panic, PidFileError, PollEvent, Processes as _, Readiness, ShutdownHow, Signal,
-    Sys, UnixPath,
+    Errno, Handle, Interest, ManagerWants, Panic, PidFileError, PollEvent, Processes as _, Readiness,
+    ShutdownHow, Signal, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -46,6 +47,7 @@ pub struct Linux {
     paths: RefCell<BTreeMap<Handle, Bound>>,
     recordings: Recordings,
     pid_files: PidFiles,
+    manager: Manager,
     pub(crate) poller: Poller,
     pub(crate) signals: Signals,
     kick: Kick,
@@ -77,6 +79,7 @@ impl Linux {
             paths: RefCell::default(),
             recordings: Recordings::default(),
             pid_files: PidFiles::default(),
+            manager: Manager::default(),
             poller,
             signals: Signals::default(),
             kick: Kick::default(),
@@ -284,6 +287,14 @@ impl Sys for Linux {
         let handle = self.opened(recordings::create(path))?;
         self.recordings.add(handle, path);
         Ok(handle)
+    }
+
+    fn manager(&self) -> Option<ManagerWants> {
+        manager::wants(self.pid())
+    }
+
+    fn notify(&self, message: &str) -> Result<(), Errno> {
+        self.manager.tell(message).map_err(errno)
     }
 
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {

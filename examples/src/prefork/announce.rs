@@ -37,6 +37,7 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::StrangerReaped { .. }
             | Notice::BodyFailed { .. }
             | Notice::RecordingStopped { .. }
+            | Notice::ManagerLost { .. }
             | Notice::Fleet(_)
             | Notice::Stopped => {}
         }

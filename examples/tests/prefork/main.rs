@@ -13,6 +13,7 @@ mod death;
 mod host_death;
 mod liveness;
 mod load;
+mod managed;
 mod pid_file;
 mod record;
 mod recycling;

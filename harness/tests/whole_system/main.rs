@@ -5,5 +5,6 @@ mod echo;
 mod ends;
 mod faults;
 mod idle;
+mod managed;
 mod pid_files;
 mod reconnect;

@@ -9,6 +9,7 @@ use crate::error::{ConfigError, Mistake, RunError};
 use crate::event::Event;
 use crate::host::Host;
 use crate::io::registry::Registry;
+use crate::manager::Manager;
 use crate::notice::Notice;
 use crate::record::{Begin, Recording};
 use crate::sys::{Fact, Handle, Interest, PidFileError, Sys};
@@ -147,6 +148,9 @@ impl Prepared {
                 Begin { config: config.clone(), app: app.name, version, pid: sys.pid(), wall: sys.wall() };
             Recorder::begin(Rc::clone(&sys), file, &recording, &begin)
         });
+        // A worker's host has one that is told otherwise: its own.
+        let wants = if work.is_none() { sys.manager() } else { None };
+        let manager = wants.map(|wants| Manager::new(wants.watchdog));
         let news = inherited.len();
         let shared = Shared {
             registry: Registry::new(Rc::clone(&sys), patience, work.clone()),
@@ -167,6 +171,7 @@ impl Prepared {
             services: Vec::new(),
             signals,
             pid_file,
+            manager,
             notifier: app.notifier,
             on_notice: app.on_notice,
             cause: None,

@@ -20,6 +20,7 @@ use crate::fleet::seat::{Phase, Seat, State, Step, Worker};
 use crate::fleet::status::{FleetStatus, Health, WorkerState, WorkerStatus};
 use crate::fleet::target::Target;
 use crate::id::{FleetId, Slot, WorkerId};
+use crate::manager::Staff;
 use crate::random::Random;
 use crate::sys::{Errno, ForkError, Pid, Signal};
 use crate::time::Instant;
@@ -389,6 +390,12 @@ impl Crew {
     /// How many are wanted by whoever runs the host, whatever else keeps them from being there.
     pub(crate) const fn target(&self) -> u32 {
         self.target.count()
+    }
+
+    /// How many there are, and are to be. Slots that stay empty are waited for by nobody.
+    pub(crate) fn staff(&self) -> Staff {
+        let wanted = if self.is_given_up() { 0 } else { self.target() };
+        Staff { ready: self.counts.ready, alive: self.counts.alive(), wanted }
     }
 
     /// Nobody is there, and nobody was ordered.

@@ -11,6 +11,7 @@ use crate::fleet::crew::{Crew, Means, Stop};
 use crate::fleet::death::Intent;
 use crate::fleet::status::FleetStatus;
 use crate::id::{FleetId, WorkerId};
+use crate::manager::Staff;
 use crate::random::Random;
 use crate::sys::Pid;
 use crate::time::Instant;
@@ -280,6 +281,11 @@ impl Fleets {
     /// How many workers of a fleet are wanted.
     pub(crate) fn wanted(&self, fleet: FleetId) -> Option<u32> {
         self.crews.get(fleet.index()).map(Crew::target)
+    }
+
+    /// How many workers of each fleet there are.
+    pub(crate) fn staff(&self) -> impl Iterator<Item = Staff> {
+        self.crews.iter().map(Crew::staff)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {

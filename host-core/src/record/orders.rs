@@ -58,6 +58,7 @@ variants! {
         14 = Fleet(notice);
         15 = Stopped;
         16 = RecordingStopped { facts, errno };
+        17 = ManagerLost { errno };
     }
     FleetNotice {
         1 = Starting { workers };

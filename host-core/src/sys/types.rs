@@ -5,7 +5,7 @@ use crate::config::HostConfig;
 use crate::event::Event;
 use crate::fleet::beat::Beat;
 use crate::host::Host;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use alloc::string::String;
 use core::fmt;
 use core::ops::BitOr;
@@ -227,6 +227,13 @@ pub struct SlotReading {
     pub extended_until: Option<Instant>,
     /// How many requests it has served.
     pub requests: u64,
+}
+
+/// What a service manager wants of a process that it has started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ManagerWants {
+    /// After so long without `WATCHDOG=1` it thinks that the process hangs; `None` if it does not ask.
+    pub watchdog: Option<Duration>,
 }
 
 /// A panic of user code that was caught.

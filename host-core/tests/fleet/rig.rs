@@ -528,6 +528,7 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
         | Notice::RecordingStopped { .. }
+        | Notice::ManagerLost { .. }
         | Notice::Fleet(_) => format!("{notice:?}, which no host of these tests tells"),
     })
 }

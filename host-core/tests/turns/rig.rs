@@ -325,6 +325,7 @@ fn told(notice: &Notice) -> String {
         Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::ManagerLost { .. }
         | Notice::RecordingStopped { .. } => {
             format!("{notice:?}, which only a driver tells")
         }

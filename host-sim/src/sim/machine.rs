@@ -3,8 +3,8 @@
 use super::Sim;
 use crate::kernel::process::{Life, Process, Run};
 use crate::kernel::rules::Rule;
-use host_core::sys::{ExitStatus, Pid, Signal};
-use host_core::time::Instant;
+use host_core::sys::{ExitStatus, ManagerWants, Pid, Signal};
+use host_core::time::{Duration, Instant};
 
 /// What a worker truly is, whatever its host believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,18 @@ impl Sim {
     /// What each host has recorded at this path, the first first.
     pub fn recordings(&self, path: &str) -> Vec<Vec<u8>> {
         self.kernel.borrow().disk.all(path).map(<[u8]>::to_vec).collect()
+    }
+
+    /// Hosts that begin from here on are told that a service manager has started them (`NOTIFY_SOCKET`), which thinks
+    /// after `watchdog` without a sign that they hang.
+    pub fn managed(&mut self, watchdog: Option<Duration>) {
+        self.kernel.borrow_mut().manager = Some(ManagerWants { watchdog });
+    }
+
+    /// What hosts have told it, with the moment: lines as in sd_notify(3).
+    pub fn notified(&self) -> Vec<(Instant, String)> {
+        let kernel = self.kernel.borrow();
+        kernel.notified.iter().map(|(at, message)| (Instant::from_nanos(*at), message.clone())).collect()
     }
 
     /// The number of the host that lives; `None` while none does.

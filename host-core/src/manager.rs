@@ -1,0 +1,381 @@
+//! What a service manager is told of a host (sd_notify(3)): that it serves, how it is, how long it needs, that it stops.
+//!
+//! A report, and no decision: it follows from what the host knows, and nothing follows from it.
+
+use crate::config::HostConfig;
+use crate::fleet::config::FleetConfig;
+use crate::fleet::crew::Stop;
+use crate::time::{Duration, Instant};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+/// What is added to a time that is asked for: the host's own, and the manager's.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// How many workers of a fleet there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Staff {
+    /// Those that can serve.
+    pub(crate) ready: u32,
+    /// All that are not reaped, and those that were ordered.
+    pub(crate) alive: u32,
+    /// How many are to be ready.
+    pub(crate) wanted: u32,
+}
+
+/// A host as it is, for its manager.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) config: &'a HostConfig,
+    /// One a fleet.
+    pub(crate) staff: &'a [Staff],
+    pub(crate) stopping: Option<Stop>,
+}
+
+/// What one manager was told, and what it is owed.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    /// Half of the time after which it thinks that the host hangs.
+    watchdog_each: Option<Duration>,
+    /// When it was last told that the host is alive.
+    fed: Option<Instant>,
+    is_ready: bool,
+    stopping: Option<Stop>,
+    /// How many workers were ready when time for more was last asked for.
+    waited_for: Option<u32>,
+    status: String,
+    owed: Vec<String>,
+}
+
+impl Manager {
+    /// One that thinks after `watchdog` without a sign that the host hangs, if it thinks so at all.
+    pub(crate) fn new(watchdog: Option<Duration>) -> Self {
+        let watchdog_each = watchdog.map(|watchdog| watchdog / 2).filter(|each| !each.is_zero());
+        let (status, owed) = (String::new(), Vec::new());
+        Self { watchdog_each, fed: None, is_ready: false, stopping: None, waited_for: None, status, owed }
+    }
+
+    /// Looks at the host before it waits.
+    pub(crate) fn look(&mut self, now: Instant, seen: Seen<'_>) {
+        if seen.stopping.is_some() && self.stopping.is_none() {
+            self.owed.push("STOPPING=1".into());
+        }
+        if seen.stopping != self.stopping {
+            self.stopping = seen.stopping;
+            self.owed.push(extension(seen.time_to_stop()));
+        }
+        if !self.is_ready && self.stopping.is_none() {
+            if seen.is_complete() {
+                self.is_ready = true;
+                self.owed.push("READY=1".into());
+            } else if self.waited_for != Some(seen.ready()) {
+                self.waited_for = Some(seen.ready());
+                self.owed.push(extension(seen.time_to_boot()));
+            }
+        }
+        let status = seen.status(self.is_ready);
+        if status != self.status {
+            self.owed.retain(|line| !line.starts_with("STATUS="));
+            self.owed.push(format!("STATUS={status}"));
+            self.status = status;
+        }
+        let due = self.next_deadline().is_some_and(|due| due <= now);
+        if due && seen.is_healthy() {
+            self.fed = Some(now);
+            self.owed.push("WATCHDOG=1".into());
+        }
+    }
+
+    /// What it is to be told now; nothing is empty.
+    pub(crate) fn message(&self) -> String {
+        self.owed.join("\n")
+    }
+
+    /// It has been told.
+    pub(crate) fn told(&mut self) {
+        self.owed.clear();
+    }
+
+    /// When it wants to hear again that the host is alive: from the moment on at which it was told that it serves.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let each = self.watchdog_each.filter(|_| self.is_ready)?;
+        Some(self.fed.map_or(Instant::ZERO, |fed| fed + each))
+    }
+}
+
+impl Seen<'_> {
+    fn ready(&self) -> u32 {
+        self.staff.iter().map(|staff| staff.ready).sum()
+    }
+
+    /// All workers that are wanted can serve.
+    fn is_complete(&self) -> bool {
+        self.staff.iter().all(|staff| staff.ready >= staff.wanted)
+    }
+
+    /// Somebody serves, or nobody is wanted to. That the loop runs is seen from its being asked.
+    fn is_healthy(&self) -> bool {
+        self.stopping.is_some() || self.ready() > 0 || self.staff.iter().all(|staff| staff.wanted == 0)
+    }
+
+    /// How long those may take who are not ready: fleets begin one after the other.
+    fn time_to_boot(&self) -> Duration {
+        let missing =
+            self.config.fleets.iter().zip(self.staff).filter(|(_, staff)| staff.ready < staff.wanted);
+        missing.map(|(fleet, _)| fleet.boot_timeout).max().unwrap_or_default()
+    }
+
+    /// How long a stop may take: a drain goes through the fleets one by one, and then through the services.
+    fn time_to_stop(&self) -> Duration {
+        let fleets = self.config.fleets.iter();
+        let each = |time: fn(&FleetConfig) -> Duration| fleets.clone().map(time);
+        match self.stopping {
+            Some(Stop::Drain) => {
+                let drains = each(|fleet| fleet.drain_timeout);
+                drains.fold(self.config.drain_patience(), Duration::saturating_add)
+            }
+            Some(Stop::AtOnce | Stop::Now) | None => {
+                each(|fleet| fleet.term_timeout).max().unwrap_or_default()
+            }
+        }
+    }
+
+    /// In words: `3 of 4 workers ready`; with several fleets, of each.
+    fn status(&self, is_ready: bool) -> String {
+        let alive: u32 = self.staff.iter().map(|staff| staff.alive).sum();
+        match self.stopping {
+            Some(Stop::Drain) => return format!("draining: {}", left(alive)),
+            Some(Stop::AtOnce | Stop::Now) => return format!("stopping: {}", left(alive)),
+            None => {}
+        }
+        let fleets = self.config.fleets.iter().zip(self.staff);
+        let words = match (self.staff, is_ready) {
+            ([], true) => "serving".to_string(),
+            ([], false) => "starting".to_string(),
+            ([staff], _) => format!("{} of {} workers ready", staff.ready, staff.wanted),
+            _ => {
+                let each = fleets
+                    .map(|(fleet, staff)| format!("{} {} of {}", fleet.name, staff.ready, staff.wanted));
+                format!("{} ready", each.collect::<Vec<_>>().join(", "))
+            }
+        };
+        if is_ready || self.staff.is_empty() { words } else { format!("starting: {words}") }
+    }
+}
+
+fn left(alive: u32) -> String {
+    match alive {
+        0 => "no worker is left".into(),
+        1 => "1 worker is left".into(),
+        _ => format!("{alive} workers are left"),
+    }
+}
+
+fn extension(time: Duration) -> String {
+    format!("EXTEND_TIMEOUT_USEC={}", time.saturating_add(MARGIN).as_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(fleets: &[&str]) -> HostConfig {
+        let ms = Duration::from_millis;
+        let fleet = |name: &&str| {
+            let mut fleet = FleetConfig::new(*name);
+            (fleet.boot_timeout, fleet.drain_timeout, fleet.term_timeout) = (ms(5000), ms(7000), ms(500));
+            fleet
+        };
+        HostConfig {
+            fleets: fleets.iter().map(fleet).collect(),
+            drain_timeout: Some(ms(2000)),
+            ..HostConfig::default()
+        }
+    }
+
+    const fn staff(ready: u32, alive: u32, wanted: u32) -> Staff {
+        Staff { ready, alive, wanted }
+    }
+
+    /// One row a look: milliseconds, staff, how it stops, and what is told then.
+    fn play(watchdog: Option<u64>, fleets: &[&str], rows: &[(u64, &[Staff], Option<Stop>, &str)]) {
+        let config = config(fleets);
+        let mut manager = Manager::new(watchdog.map(Duration::from_millis));
+        for (at, staff, stopping, expected) in rows {
+            let now = Instant::from_nanos(at * 1_000_000);
+            manager.look(now, Seen { config: &config, staff, stopping: *stopping });
+            assert_eq!(manager.message().replace('\n', "; "), *expected, "at {at} ms");
+            manager.told();
+            assert!(
+                manager.next_deadline().is_none_or(|due| due > now) || !staff.iter().any(|s| s.ready > 0)
+            );
+        }
+    }
+
+    #[test]
+    fn it_is_ready_once_as_soon_as_all_are_and_then_says_how_it_is() {
+        play(
+            None,
+            &["web"],
+            &[
+                (
+                    0,
+                    &[staff(0, 2, 2)],
+                    None,
+                    "EXTEND_TIMEOUT_USEC=6000000; STATUS=starting: 0 of 2 workers ready",
+                ),
+                (1, &[staff(0, 2, 2)], None, ""),
+                (
+                    2,
+                    &[staff(1, 2, 2)],
+                    None,
+                    "EXTEND_TIMEOUT_USEC=6000000; STATUS=starting: 1 of 2 workers ready",
+                ),
+                (3, &[staff(2, 2, 2)], None, "READY=1; STATUS=2 of 2 workers ready"),
+                (4, &[staff(1, 1, 2)], None, "STATUS=1 of 2 workers ready"),
+                (5, &[staff(2, 2, 2)], None, "STATUS=2 of 2 workers ready"),
+                (6, &[staff(2, 3, 3)], None, "STATUS=2 of 3 workers ready"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_host_without_workers_serves_when_it_first_waits() {
+        play(
+            None,
+            &[],
+            &[
+                (0, &[], None, "READY=1; STATUS=serving"),
+                (1, &[], None, ""),
+                (
+                    2,
+                    &[],
+                    Some(Stop::Drain),
+                    "STOPPING=1; EXTEND_TIMEOUT_USEC=3000000; STATUS=draining: no worker is left",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn several_fleets_are_told_by_name_and_all_must_be_complete() {
+        play(
+            None,
+            &["web", "jobs"],
+            &[
+                (
+                    0,
+                    &[staff(2, 2, 2), staff(0, 0, 1)],
+                    None,
+                    "EXTEND_TIMEOUT_USEC=6000000; STATUS=starting: web 2 of 2, jobs 0 of 1 ready",
+                ),
+                (1, &[staff(2, 2, 2), staff(1, 1, 1)], None, "READY=1; STATUS=web 2 of 2, jobs 1 of 1 ready"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_stop_is_told_with_the_time_that_it_may_take_and_a_harder_one_again() {
+        play(
+            None,
+            &["web", "jobs"],
+            &[
+                (0, &[staff(1, 1, 1), staff(1, 1, 1)], None, "READY=1; STATUS=web 1 of 1, jobs 1 of 1 ready"),
+                // 2 s for the services, 7 for each fleet, and the margin.
+                (
+                    1,
+                    &[staff(1, 1, 1), staff(0, 1, 1)],
+                    Some(Stop::Drain),
+                    "STOPPING=1; EXTEND_TIMEOUT_USEC=17000000; STATUS=draining: 2 workers are left",
+                ),
+                (
+                    2,
+                    &[staff(0, 1, 1), staff(0, 0, 1)],
+                    Some(Stop::Drain),
+                    "STATUS=draining: 1 worker is left",
+                ),
+                (
+                    3,
+                    &[staff(0, 1, 1), staff(0, 0, 1)],
+                    Some(Stop::AtOnce),
+                    "EXTEND_TIMEOUT_USEC=1500000; STATUS=stopping: 1 worker is left",
+                ),
+                (
+                    4,
+                    &[staff(0, 0, 1), staff(0, 0, 1)],
+                    Some(Stop::AtOnce),
+                    "STATUS=stopping: no worker is left",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn one_that_is_stopped_before_it_served_is_never_ready() {
+        play(
+            None,
+            &["web"],
+            &[
+                (
+                    0,
+                    &[staff(0, 1, 1)],
+                    None,
+                    "EXTEND_TIMEOUT_USEC=6000000; STATUS=starting: 0 of 1 workers ready",
+                ),
+                (
+                    1,
+                    &[staff(1, 1, 1)],
+                    Some(Stop::AtOnce),
+                    "STOPPING=1; EXTEND_TIMEOUT_USEC=1500000; STATUS=stopping: 1 worker is left",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_each_half_of_its_time_while_somebody_serves() {
+        play(
+            Some(1000),
+            &["web"],
+            &[
+                (
+                    0,
+                    &[staff(0, 1, 1)],
+                    None,
+                    "EXTEND_TIMEOUT_USEC=6000000; STATUS=starting: 0 of 1 workers ready",
+                ),
+                (700, &[staff(0, 1, 1)], None, ""),
+                (800, &[staff(1, 1, 1)], None, "READY=1; STATUS=1 of 1 workers ready; WATCHDOG=1"),
+                (1299, &[staff(1, 1, 1)], None, ""),
+                (1300, &[staff(1, 1, 1)], None, "WATCHDOG=1"),
+                // Nobody serves: who restarts the host may do better.
+                (1900, &[staff(0, 1, 1)], None, "STATUS=0 of 1 workers ready"),
+                (2500, &[staff(0, 0, 1)], None, ""),
+                (2600, &[staff(1, 1, 1)], None, "STATUS=1 of 1 workers ready; WATCHDOG=1"),
+                // Nobody is wanted.
+                (3200, &[staff(0, 0, 0)], None, "STATUS=0 of 0 workers ready; WATCHDOG=1"),
+                (
+                    3800,
+                    &[staff(0, 1, 1)],
+                    Some(Stop::Drain),
+                    "STOPPING=1; EXTEND_TIMEOUT_USEC=10000000; STATUS=draining: 1 worker is left; WATCHDOG=1",
+                ),
+            ],
+        );
+        assert_eq!(Manager::new(Some(Duration::from_nanos(1))).watchdog_each, None);
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_later_and_of_the_status_only_the_last() {
+        let config = config(&["web"]);
+        let mut manager = Manager::new(None);
+        for ready in 0..3 {
+            let staff = [staff(ready, 2, 2)];
+            manager.look(Instant::ZERO, Seen { config: &config, staff: &staff, stopping: None });
+        }
+        let lines =
+            "EXTEND_TIMEOUT_USEC=6000000\nEXTEND_TIMEOUT_USEC=6000000\nREADY=1\nSTATUS=2 of 2 workers ready";
+        assert_eq!(manager.message(), lines);
+    }
+}
