@@ -11,8 +11,9 @@ use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, Panic, Pid,
-    PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys, UnixPath,
+    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants, Panic,
+    Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys,
+    UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -55,6 +56,8 @@ pub(crate) struct Fake {
     pub(crate) wants_dispatches: Cell<bool>,
     /// Whether facts and orders are recorded, as `fact: …` and `order: …`.
     pub(crate) witnesses: Cell<bool>,
+    /// Who started this process, if it wants to be told how it is.
+    pub(crate) managed: Cell<Option<ManagerWants>>,
     record: RefCell<Vec<String>>,
     /// What was written to the recording of the host itself.
     pub(crate) recorded: RefCell<Vec<u8>>,
@@ -468,6 +471,15 @@ impl Sys for Fake {
 
     fn work(&self, duration: Duration) {
         self.now.set((self.now() + duration).as_nanos());
+    }
+
+    fn manager(&self) -> Option<ManagerWants> {
+        self.managed.get()
+    }
+
+    fn notify(&self, message: &str) -> core::result::Result<(), Errno> {
+        self.note(format!("notify {}", message.replace('\n', "; ")));
+        self.take("notify", Ok(0)).map(drop)
     }
 
     fn pid_file(&self, path: &str) -> core::result::Result<Handle, PidFileError> {
