@@ -216,12 +216,36 @@ impl<'a> World<'a> {
 /// The tests are in a module of the body's name, and called as the worlds are. See [`world`](crate::world).
 #[macro_export]
 macro_rules! worlds {
+    (@scripted $app:expr) => {
+        #[cfg_attr(test, test)]
+        pub(super) fn scripted() {
+            $crate::check!(|sim| $crate::world::run_scripted(sim, $app, body));
+        }
+    };
+    (@simulated $app:expr) => {
+        #[cfg_attr(test, test)]
+        pub(super) fn simulated() {
+            $crate::check!(|sim| $crate::world::run_simulated(sim, $app, body));
+        }
+    };
+    (@real $spawn:expr) => {
+        #[cfg_attr(test, test)]
+        pub(super) fn real() {
+            let process = $crate::process::Spawn::spawn($spawn);
+            body(&mut $crate::World::real(&process));
+        }
+    };
+    (@$other:ident $value:expr) => {
+        compile_error!(concat!(
+            "there is no world `",
+            stringify!($other),
+            "`: wanted is one of scripted, simulated and real"
+        ));
+    };
     (
         $(#[$meta:meta])*
         fn $name:ident($world:ident) $body:block
-        $(scripted: $scripted:expr,)?
-        $(simulated: $simulated:expr,)?
-        $(real: $real:expr $(,)?)?
+        $($kind:ident: $value:expr),+ $(,)?
     ) => {
         $(#[$meta])*
         mod $name {
@@ -230,27 +254,7 @@ macro_rules! worlds {
 
             fn body($world: &mut $crate::World<'_>) $body
 
-            $(
-                #[cfg_attr(test, test)]
-                pub(super) fn scripted() {
-                    $crate::check!(|sim| $crate::world::run_scripted(sim, $scripted, body));
-                }
-            )?
-
-            $(
-                #[cfg_attr(test, test)]
-                pub(super) fn simulated() {
-                    $crate::check!(|sim| $crate::world::run_simulated(sim, $simulated, body));
-                }
-            )?
-
-            $(
-                #[cfg_attr(test, test)]
-                pub(super) fn real() {
-                    let process = $crate::process::Spawn::spawn($real);
-                    body(&mut $crate::World::real(&process));
-                }
-            )?
+            $($crate::worlds!(@$kind $value);)+
         }
     };
 }

@@ -11,7 +11,7 @@ fn turns(turns: u64, watchdog: Option<u64>, answers: &[Result<usize, Errno>]) ->
     let sys = Fake::new();
     sys.managed.set(Some(ManagerWants { watchdog: watchdog.map(Duration::from_millis) }));
     sys.answer("notify", answers.iter().copied());
-    run(App::new("test").seed(1), sys.clone(), Until::Turns(turns)).unwrap();
+    run(App::new("test").seed(1), sys.clone(), Until::Turns(turns)).expect("it runs its turns");
     sys.lines(&["notify", "wait", "tell the service"])
 }
 
