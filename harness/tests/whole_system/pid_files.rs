@@ -2,15 +2,34 @@
 
 use harness::{Faults, check};
 use host_core::error::exit;
-use host_core::sys::{ExitStatus, Signal};
-use host_core::{App, Fleet, Result, Worker};
+use host_core::sys::{ExitStatus, Pid, PidFileError, Signal};
+use host_core::{App, Connected, Context, Fleet, Ready, Result, Service, Worker};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PATH: &str = "/run/echo.pid";
 
 fn app() -> App {
-    App::new("echo").pid_file(PATH).fleet(Fleet::new("idle").workers(2).run(idle))
+    App::new("echo").pid_file(PATH).fleet(Fleet::new("idle").workers(2).run(idle)).service(Clock)
+}
+
+/// Something in the host's own loop, which may hang.
+struct Clock;
+
+impl Service for Clock {
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected> {
+        cx.wake_at(cx.now() + SECOND);
+        Ok(Connected::Yes)
+    }
+
+    fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>) -> Result {
+        cx.wake_at(cx.now() + SECOND);
+        Ok(())
+    }
 }
 
 fn idle(worker: &mut Worker) -> Result {
@@ -42,6 +61,18 @@ fn s41_whatever_happens_a_healed_host_has_its_own_number_there() {
         sim.heal_and_settle();
         let number = sim.pid_file(PATH).expect("the host has it");
         assert_eq!(number.trim().parse().ok(), sim.host_pid().map(|pid| pid.0));
+    });
+}
+
+#[test]
+fn pf_c20_nobody_else_has_it_meanwhile() {
+    check!(|sim| {
+        sim.host(app);
+        sim.run_for(SECOND);
+        sim.run_process(|sys| {
+            assert_eq!(sys.pid_file(PATH), Err(PidFileError::Taken { by: Some(Pid(2)) }));
+        });
+        assert_eq!(sim.pid_file(PATH).as_deref(), Some("2\n"));
     });
 }
 

@@ -676,7 +676,6 @@ impl Kernel {
                     return;
                 }
                 if end.reads_ended && end.fin_sent {
-                    sometimes!("bytes come for one who has ended both directions");
                     // Nobody will read them, and the connection is over for both (tcp_rcv_state_process).
                     end.error = Some(Errno::CONNRESET);
                     self.send_reset(conn, side);
