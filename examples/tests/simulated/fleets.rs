@@ -31,6 +31,9 @@ fn whoever_falls_with_whom_every_fleet_serves_once_nothing_goes_wrong_any_more()
             sim.run_for(SECOND * 40);
             sim.heal_and_settle();
             assert!(early.iter().all(|clients| clients.all_ended()) && lost.all_ended());
+            // Whoever hangs since a client wanted that, and lost that client by a fault, is found out later.
+            sim.run_until(SECOND * 5, |_| false);
+            sim.heal_and_settle();
             for fleet in FLEETS {
                 let late = sim.clients(fleet, 2, talk);
                 sim.heal_and_settle();
