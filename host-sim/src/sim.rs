@@ -169,9 +169,9 @@ impl Sim {
     /// # Panics
     /// If there is a host already.
     pub fn supervisor(&mut self, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) {
+        assert!(self.kernel.borrow().host.is_none(), "a simulated machine runs one host");
         let index = self.spawn("supervisor", 0, body);
         let kernel = &mut *self.kernel.borrow_mut();
-        assert!(kernel.host.is_none(), "a simulated machine runs one host");
         kernel.host = Some(index);
         kernel.give_number(index);
     }

@@ -604,12 +604,12 @@ impl Turns {
         self.turns
     }
 
-    /// The next moment at which something is to be done; `None` while waiting only for events.
-    /// What a wait leads to is decided by the next tick.
+    /// Whether a report is coming in, or was asked for by a stop: what the wait leads to is decided by the next tick.
     pub(crate) const fn is_hearing(&self) -> bool {
         matches!(self.step, Step::Hearing { .. })
     }
 
+    /// The next moment at which something is to be done; `None` while waiting only for events.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         let Step::Waiting { until } = self.step else { return None };
         let period = until.map(|at| Deadline { at, timer: Timer::PollPeriod });
