@@ -98,6 +98,8 @@ pub enum Action {
         /// The fleet.
         fleet: FleetId,
     },
+    /// Open the files of the log and of both outputs anew; what cannot be opened stays, and is told.
+    ReopenFiles,
     /// Ask which children were stopped or continued; answers with an event each.
     ReadChildNews {
         /// Reap children that nobody here forked as well.

@@ -212,12 +212,22 @@ pub struct App {
     pub(crate) seed: Option<u64>,
     pub(crate) record: Option<Recording>,
     pub(crate) pid_file: Option<String>,
+    pub(crate) is_daemon: bool,
+    pub(crate) logs: LogPaths,
     pub(crate) backlog: u32,
     pub(crate) listens: Vec<Listen>,
     pub(crate) services: Vec<Hosted>,
     pub(crate) fleets: Vec<Fleet>,
     pub(crate) notifier: Option<Notifier>,
     pub(crate) on_notice: Option<Listening>,
+}
+
+/// Where a host and its workers write, by path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogPaths {
+    pub(crate) log: Option<String>,
+    pub(crate) stdout: Option<String>,
+    pub(crate) stderr: Option<String>,
 }
 
 /// A named listener as it was asked for.
@@ -290,6 +300,8 @@ impl App {
             seed: None,
             record: None,
             pid_file: None,
+            is_daemon: false,
+            logs: LogPaths::default(),
             backlog: Self::BACKLOG,
             listens: Vec::new(),
             services: Vec::new(),
@@ -447,6 +459,58 @@ impl App {
         self
     }
 
+    /// The program that runs the host goes on without it: the host becomes a daemon, in a session of its own and
+    /// without a terminal, whose standard input is the null device. The launcher waits until every worker
+    /// that is wanted can serve. A host that ends before that, or a fleet whose restart budget is used up, is a
+    /// failure to start, and the launcher is told why.
+    ///
+    /// The working directory and the umask stay as they are. Files that have no path are put into one, called after the
+    /// application, in that directory: `name.log`. Default: not.
+    #[must_use]
+    pub fn daemonize(mut self) -> Self {
+        self.is_daemon = true;
+        self
+    }
+
+    /// Whether it is to be a daemon: for whoever runs it.
+    pub fn is_daemon(&self) -> bool {
+        self.is_daemon
+    }
+
+    /// A file for the log of the host: each notice of [`on_notice`](Self::on_notice) that is no debugging becomes a line at its
+    /// end, with the moment, the level and the number of the host. USR1 opens it anew (see
+    /// [`stdout`](Self::stdout)). Lines that cannot be written are counted, and how many they were is told as soon as
+    /// there is room again; the host goes on. Default: none; of a daemon see [`daemonize`](Self::daemonize).
+    #[must_use]
+    pub fn log(mut self, path: impl Into<String>) -> Self {
+        self.logs.log = Some(path.into());
+        self
+    }
+
+    /// A file for what the host and its workers print on their standard output, from the moment on at which the
+    /// host begins; it is appended to. It may be that of [`stderr`](Self::stderr) or of the [`log`](Self::log), too:
+    /// lines that are written in one piece stay whole. `/dev/null` is for what nobody wants.
+    ///
+    /// USR1 at the host opens all these files anew, there and in each worker, so that they can be renamed before (log rotation):
+    /// no line is lost, for what is written meanwhile goes to the renamed file. A file that cannot be opened anew stays
+    /// what it is, and that is told. A worker that may not open it, because it has given privileges up, goes on
+    /// with the renamed one. USR1 is also the kick: a host that hangs ends.
+    ///
+    /// A file that cannot be opened at first is a mistake like any other. Default: that of whoever started the
+    /// host; of a daemon see [`daemonize`](Self::daemonize).
+    #[must_use]
+    pub fn stdout(mut self, path: impl Into<String>) -> Self {
+        self.logs.stdout = Some(path.into());
+        self
+    }
+
+    /// The same for standard error.
+    #[must_use]
+    pub fn stderr(mut self, path: impl Into<String>) -> Self {
+        self.logs.stderr = Some(path.into());
+        self
+    }
+
     /// Is told, once, of each service that fails. It cannot change what follows.
     #[must_use]
     pub fn notifier(mut self, notifier: impl FnMut(&ServiceError) + 'static) -> Self {
@@ -464,6 +528,15 @@ impl App {
     /// What the application is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it writes: what was asked for, and of a daemon the file of its own for the rest.
+    pub(crate) fn log_paths(&self) -> LogPaths {
+        let LogPaths { log, stdout, stderr } = self.logs.clone();
+        let own = || self.is_daemon.then(|| format!("{}.log", self.name.replace('/', "-")));
+        let log = log.or_else(own);
+        let (stdout, stderr) = (stdout.or_else(own), stderr.or_else(own));
+        LogPaths { log, stdout, stderr }
     }
 
     /// Looks for mistakes without starting anything; `run` does so by itself.
@@ -484,10 +557,15 @@ impl App {
             mistakes.push(Mistake { field: "backlog".into(), found: "0".into(), wanted });
         }
         mistakes.extend(self.record.iter().flat_map(Recording::mistakes));
-        if let Some(path) = self.pid_file.as_ref().filter(|path| path.is_empty() || path.contains('\0')) {
-            let wanted = "must be the path of a file".into();
-            let found = format!("`{}`", path.escape_debug());
-            mistakes.push(Mistake { field: "pid_file".into(), found, wanted });
+        let LogPaths { log, stdout, stderr } = &self.logs;
+        for (field, path) in
+            [("pid_file", &self.pid_file), ("log", log), ("stdout", stdout), ("stderr", stderr)]
+        {
+            if let Some(path) = path.as_ref().filter(|path| path.is_empty() || path.contains('\0')) {
+                let wanted = "must be the path of a file".into();
+                let found = format!("`{}`", path.escape_debug());
+                mistakes.push(Mistake { field: field.into(), found, wanted });
+            }
         }
         for (index, listen) in self.listens.iter().enumerate() {
             mistakes.extend(listen.mistakes(false, self.listens[..index].iter()));

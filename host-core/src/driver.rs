@@ -5,6 +5,7 @@
 
 mod context;
 mod listeners;
+mod logs;
 mod manager;
 mod recorder;
 mod signals;
@@ -32,6 +33,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use logs::{BELL_KEY, Logs};
 use recorder::Recorder;
 use workers::Children;
 
@@ -96,6 +98,7 @@ struct Driver {
     services: Vec<Option<Box<dyn Service>>>,
     signals: Option<Handle>,
     pid_file: Option<Handle>,
+    logs: Logs,
     manager: Option<Manager>,
     notifier: Option<Notifier>,
     on_notice: Option<Listening>,
@@ -217,6 +220,7 @@ impl Driver {
             Action::SignalWorker { worker, signal } => self.signal_worker(worker, signal),
             Action::Nudge { worker } => self.nudge(worker),
             Action::Mind { worker, lanes } => self.mind(worker, lanes),
+            Action::ReopenFiles => self.reopen_files(),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),
@@ -256,6 +260,10 @@ impl Driver {
     fn report(&mut self, event: PollEvent) {
         match event.key {
             SIGNAL_KEY => self.report_signals(),
+            BELL_KEY => {
+                self.logs.heard();
+                self.shared.registry.tell(Event::Signalled(Signal::Usr1));
+            }
             QUIT_KEY => self.report_quit(),
             CHANNEL_KEY => self.report_channel(),
             key => match WorkerId::from_key(key) {
@@ -448,12 +456,18 @@ impl Driver {
         error: Option<&dyn core::error::Error>,
         notice: &Notice,
     ) {
+        let (at, wall) = (self.shared.now, self.shared.sys.wall());
+        let record = Record { at, wall, subject, service, fleet, error, notice };
+        self.tell_log(&record);
+        self.tell_people(&record);
+    }
+
+    fn tell_people(&mut self, record: &Record<'_>) {
         let sys = &self.shared.sys;
-        let record = Record { at: self.shared.now, wall: sys.wall(), subject, service, fleet, error, notice };
-        sys.tell(&record);
+        sys.tell(record);
         if let Some(listening) = &mut self.on_notice {
             // An application that cannot read a notice must not be ended by it; the log has it.
-            let _ = sys.run_user(&mut || listening(&record));
+            let _ = sys.run_user(&mut || listening(record));
         }
     }
 
@@ -485,6 +499,7 @@ impl Driver {
             }
         }
         let sys = &self.shared.sys;
+        self.logs.close();
         signals::disarm(&**sys, self.signals);
         listeners::close(&**sys, &self.shared.listeners);
         if let Some(file) = self.pid_file {

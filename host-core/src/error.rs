@@ -48,6 +48,14 @@ pub enum RunError {
     /// A second INT or TERM arrived while the host was stopping.
     #[error("stopped at once by a second signal")]
     StoppedAtOnce,
+    /// A host that was to become a daemon has ended before it served.
+    #[error("{words}")]
+    NotStarted {
+        /// Its exit status, or 71 if nobody knows or it was stopped in order.
+        status: u8,
+        /// Why, in its own words.
+        words: String,
+    },
 }
 
 /// The exit status of a process whose host ended; the numbers follow sysexits.h where it has one.
@@ -81,6 +89,7 @@ pub mod exit {
             Err(RunError::System { .. } | RunError::Threads { .. }) => SYSTEM_FAILED,
             Err(RunError::FleetGivenUp { .. }) => FLEET_GIVEN_UP,
             Err(RunError::StoppedAtOnce) => STOPPED_AT_ONCE,
+            Err(RunError::NotStarted { status, .. }) => *status,
         }
     }
 }
@@ -295,6 +304,7 @@ mod tests {
             (Err(RunError::Service(failure(Cause::Returned(Errno::IO.into())))), exit::SERVICE_FAILED),
             (Err(RunError::System { call: "epoll_wait", errno: Errno::BADF }), exit::SYSTEM_FAILED),
             (Err(RunError::StoppedAtOnce), exit::STOPPED_AT_ONCE),
+            (Err(RunError::NotStarted { status: 78, words: "x".into() }), 78),
         ];
         for (result, status) in rows {
             assert_eq!(exit::status(&result), status, "{result:?}");

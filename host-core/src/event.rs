@@ -172,6 +172,11 @@ pub enum Event {
         /// Of which fleet.
         fleet: FleetId,
     },
+    /// Whoever waits for this host to serve does so no longer, since this fleet has used up its restart budget.
+    StartAbandoned {
+        /// The fleet.
+        fleet: FleetId,
+    },
     /// All that was known at this moment has been told. Also sent when a wait ended with nothing:
     /// time itself is a fact. A needless one changes nothing.
     Tick,

@@ -191,6 +191,9 @@ impl Host {
             }
             Event::ResizeAsked { fleet, workers } => self.resize(fleet, |target| target.set(workers)),
             Event::RestoreAsked { fleet } => self.resize(fleet, Target::restore),
+            Event::StartAbandoned { fleet } => {
+                self.verdict.get_or_insert(Ending::FleetGivenUp { fleet });
+            }
         }
         self.end_in_order();
     }
@@ -297,7 +300,12 @@ impl Host {
                 self.orders
                     .push_back(Action::Tell { service: None, notice: Notice::SignalIgnored { signal } });
             }
-            Signal::Abrt | Signal::Kill | Signal::Usr1 | Signal::Segv | Signal::Alrm | Signal::Stop => {}
+            // The host first: whoever is forked from here on is born with the new files.
+            Signal::Usr1 => {
+                self.orders.push_back(Action::ReopenFiles);
+                self.all_fleets(Crew::reopen);
+            }
+            Signal::Abrt | Signal::Kill | Signal::Segv | Signal::Alrm | Signal::Stop => {}
         }
     }
 

@@ -5,6 +5,8 @@
 use crate::config::HostConfig;
 use crate::fleet::config::FleetConfig;
 use crate::fleet::crew::Stop;
+use crate::id::FleetId;
+use crate::sys::ManagerWants;
 use crate::time::{Duration, Instant};
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -22,6 +24,8 @@ pub(crate) struct Staff {
     pub(crate) alive: u32,
     /// How many are to be ready.
     pub(crate) wanted: u32,
+    /// The restart budget is used up.
+    pub(crate) exhausted: bool,
 }
 
 /// A host as it is, for its manager.
@@ -38,6 +42,8 @@ pub(crate) struct Seen<'a> {
 pub(crate) struct Manager {
     /// Half of the time after which it thinks that the host hangs.
     watchdog_each: Option<Duration>,
+    /// It waits for the start, and has neither seen it nor given it up.
+    awaits_start: bool,
     /// When it was last told that the host is alive.
     fed: Option<Instant>,
     is_ready: bool,
@@ -49,11 +55,26 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    /// One that thinks after `watchdog` without a sign that the host hangs, if it thinks so at all.
-    pub(crate) fn new(watchdog: Option<Duration>) -> Self {
-        let watchdog_each = watchdog.map(|watchdog| watchdog / 2).filter(|each| !each.is_zero());
-        let (status, owed) = (String::new(), Vec::new());
-        Self { watchdog_each, fed: None, is_ready: false, stopping: None, waited_for: None, status, owed }
+    /// One that was told nothing yet.
+    pub(crate) fn new(wants: ManagerWants) -> Self {
+        let ManagerWants { watchdog, awaits_start } = wants;
+        Self {
+            watchdog_each: watchdog.map(|watchdog| watchdog / 2).filter(|each| !each.is_zero()),
+            awaits_start,
+            fed: None,
+            is_ready: false,
+            stopping: None,
+            waited_for: None,
+            status: String::new(),
+            owed: Vec::new(),
+        }
+    }
+
+    /// The fleet that will not be ready, if somebody waits for it; once.
+    pub(crate) fn abandons(&mut self, staff: &[Staff]) -> Option<FleetId> {
+        let exhausted = staff.iter().position(|staff| staff.exhausted).filter(|_| self.awaits_start)?;
+        self.awaits_start = false;
+        Some(FleetId::new(exhausted as u16))
     }
 
     /// Looks at the host before it waits.
@@ -68,6 +89,7 @@ impl Manager {
         if !self.is_ready && self.stopping.is_none() {
             if seen.is_complete() {
                 self.is_ready = true;
+                self.awaits_start = false;
                 self.owed.push("READY=1".into());
             } else if self.waited_for != Some(seen.ready()) {
                 self.waited_for = Some(seen.ready());
@@ -194,14 +216,18 @@ mod tests {
         }
     }
 
+    const fn wants(watchdog: Option<Duration>) -> ManagerWants {
+        ManagerWants { watchdog, awaits_start: false }
+    }
+
     const fn staff(ready: u32, alive: u32, wanted: u32) -> Staff {
-        Staff { ready, alive, wanted }
+        Staff { ready, alive, wanted, exhausted: false }
     }
 
     /// One row a look: milliseconds, staff, how it stops, and what is told then.
     fn play(watchdog: Option<u64>, fleets: &[&str], rows: &[(u64, &[Staff], Option<Stop>, &str)]) {
         let config = config(fleets);
-        let mut manager = Manager::new(watchdog.map(Duration::from_millis));
+        let mut manager = Manager::new(wants(watchdog.map(Duration::from_millis)));
         for (at, staff, stopping, expected) in rows {
             let now = Instant::from_nanos(at * 1_000_000);
             manager.look(now, Seen { config: &config, staff, stopping: *stopping });
@@ -363,13 +389,13 @@ mod tests {
                 ),
             ],
         );
-        assert_eq!(Manager::new(Some(Duration::from_nanos(1))).watchdog_each, None);
+        assert_eq!(Manager::new(wants(Some(Duration::from_nanos(1)))).watchdog_each, None);
     }
 
     #[test]
     fn what_could_not_be_told_is_told_later_and_of_the_status_only_the_last() {
         let config = config(&["web"]);
-        let mut manager = Manager::new(None);
+        let mut manager = Manager::new(wants(None));
         for ready in 0..3 {
             let staff = [staff(ready, 2, 2)];
             manager.look(Instant::ZERO, Seen { config: &config, staff: &staff, stopping: None });
@@ -377,5 +403,19 @@ mod tests {
         let lines =
             "EXTEND_TIMEOUT_USEC=6000000\nEXTEND_TIMEOUT_USEC=6000000\nREADY=1\nSTATUS=2 of 2 workers ready";
         assert_eq!(manager.message(), lines);
+    }
+
+    #[test]
+    fn whoever_waits_for_the_start_gives_up_once_and_only_before_it_has_seen_it() {
+        let config = config(&["web", "jobs"]);
+        let broken = Staff { exhausted: true, ..staff(0, 0, 1) };
+        let mut manager = Manager::new(ManagerWants { watchdog: None, awaits_start: true });
+        assert_eq!(manager.abandons(&[staff(0, 1, 1), staff(0, 1, 1)]), None);
+        assert_eq!(manager.abandons(&[staff(1, 1, 1), broken]), Some(FleetId::new(1)));
+        assert_eq!(manager.abandons(&[staff(1, 1, 1), broken]), None);
+        let mut serving = Manager::new(ManagerWants { watchdog: None, awaits_start: true });
+        serving.look(Instant::ZERO, Seen { config: &config, staff: &[staff(1, 1, 1); 2], stopping: None });
+        assert_eq!(serving.abandons(&[staff(1, 1, 1), broken]), None);
+        assert_eq!(Manager::new(wants(None)).abandons(&[broken]), None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::fleet::notice::FleetNotice;
 use crate::id::{FleetId, ServiceId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::{Errno, Pid, Signal, UnixPath};
+use crate::sys::{Errno, Output, Pid, Signal, UnixPath};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::format;
 use core::fmt;
@@ -18,6 +18,17 @@ pub enum Level {
     Info,
     /// Something is amiss and the host copes.
     Warn,
+}
+
+/// `DEBUG`, `INFO`, `WARN`.
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+        })
+    }
 }
 
 /// Something told to the application and its log.
@@ -93,6 +104,28 @@ pub enum Notice {
         /// What the system answered; `None` if the recording is as large as it may be.
         errno: Option<Errno>,
     },
+    /// A file of the log is written from here on: the first line that it gets.
+    LogOpened {
+        /// The number of the host.
+        pid: Pid,
+    },
+    /// Lines cannot be written to the log; they are counted, and the host goes on.
+    LogFailed {
+        /// What the system answered.
+        errno: Errno,
+    },
+    /// Lines can be written again; the first one after a [`LogFailed`](Self::LogFailed).
+    LogLost {
+        /// How many could not.
+        lines: u64,
+    },
+    /// One of the files could not be opened anew: the one before is kept.
+    NotReopened {
+        /// Which; `None` for that of the log.
+        output: Option<Output>,
+        /// What the system answered.
+        errno: Errno,
+    },
     /// The service manager cannot be told anything any more; the host goes on without it.
     ManagerLost {
         /// What the system answered.
@@ -114,6 +147,7 @@ impl Notice {
             | Self::Draining { .. }
             | Self::SignalIgnored { .. }
             | Self::StrangerReaped { .. }
+            | Self::LogOpened { .. }
             | Self::Stopped => Level::Info,
             Self::Fleet(notice) => notice.level(),
             Self::ConnectFailed { .. }
@@ -121,6 +155,9 @@ impl Notice {
             | Self::BodyFailed { .. }
             | Self::RecordingStopped { .. }
             | Self::ManagerLost { .. }
+            | Self::LogFailed { .. }
+            | Self::LogLost { .. }
+            | Self::NotReopened { .. }
             | Self::DrainCutShort { .. } => Level::Warn,
         }
     }
@@ -187,6 +224,15 @@ impl fmt::Display for Record<'_> {
                     f,
                     "the service manager cannot be told anything: {errno}; NOTIFY_SOCKET is its address"
                 )
+            }
+            Notice::LogOpened { pid } => write!(f, "the log of process {pid} begins"),
+            Notice::LogFailed { errno } => {
+                write!(f, "the log cannot be written: {errno}; lines are counted, and the host goes on")
+            }
+            Notice::LogLost { lines } => write!(f, "{lines} lines of the log were lost"),
+            Notice::NotReopened { output, errno } => {
+                let output = output.map_or("the log", Output::name);
+                write!(f, "the file of {output} cannot be opened anew: {errno}; the one before is kept")
             }
             Notice::RecordingStopped { facts, errno: Some(errno) } => {
                 write!(f, "the recording stops after {facts} facts: {errno}; the host goes on")
@@ -257,6 +303,18 @@ mod tests {
                 Notice::ManagerLost { errno: Errno::CONNREFUSED },
                 Level::Warn,
                 "the service manager cannot be told anything: connection refused (ECONNREFUSED); NOTIFY_SOCKET is its address",
+            ),
+            (Notice::LogOpened { pid: Pid(7) }, Level::Info, "the log of process 7 begins"),
+            (
+                Notice::LogFailed { errno: Errno::NOSPC },
+                Level::Warn,
+                "the log cannot be written: no space left (ENOSPC); lines are counted, and the host goes on",
+            ),
+            (Notice::LogLost { lines: 3 }, Level::Warn, "3 lines of the log were lost"),
+            (
+                Notice::NotReopened { output: Some(Output::Stdout), errno: Errno::ACCES },
+                Level::Warn,
+                "the file of stdout cannot be opened anew: permission denied (EACCES); the one before is kept",
             ),
             (
                 Notice::RecordingStopped { facts: 7, errno: Some(Errno::NOSPC) },

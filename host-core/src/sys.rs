@@ -16,8 +16,8 @@ pub use errno::Errno;
 pub use pid_file::PidFileError;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
 pub use types::{
-    Fact, Handle, Interest, ManagerWants, Panic, PollEvent, Readiness, ShutdownHow, Signal, SlotReading,
-    SlotsId, UnixPath,
+    Fact, Handle, Interest, ManagerWants, Output, Panic, PollEvent, Readiness, ShutdownHow, Signal,
+    SlotReading, SlotsId, UnixPath,
 };
 
 use crate::error::ServiceError;
@@ -243,6 +243,53 @@ pub trait Sys: Processes {
     fn record_write(&self, recording: Handle, bytes: &[u8]) -> Result<usize, Errno> {
         let _ = (recording, bytes);
         Err(Errno::NOSYS)
+    }
+
+    // Log files
+
+    /// Opens the file at `path` to append to, and makes it if there is none; for its user to write and its group to
+    /// read (open(2), O_APPEND). It may be a device or a named pipe as well; never does writing wait for anybody.
+    ///
+    /// # Errors
+    /// [`Errno::NXIO`] for a pipe that nobody reads; whatever open(2) answers.
+    fn log_open(&self, path: &str) -> Result<Handle, Errno> {
+        let _ = path;
+        Err(Errno::NOSYS)
+    }
+
+    /// Appends a prefix of `bytes` to a log and says how long it was (write(2)).
+    ///
+    /// # Errors
+    /// [`Errno::NOSPC`] if the disk is full, [`Errno::FBIG`] at the limit of this process (RLIMIT_FSIZE), which
+    /// never ends the process; [`Errno::AGAIN`] if a reader is slow; whatever write(2) answers.
+    fn log_write(&self, log: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        let _ = (log, bytes);
+        Err(Errno::NOSYS)
+    }
+
+    /// Makes the file at `path` what this process prints on, opened like a log; children are born with it
+    /// (dup2(2)). It stays so when the host ends. A worker that gets USR1 opens anew, by itself and whatever it does,
+    /// each file that was opened so; one that it cannot open it keeps.
+    ///
+    /// # Errors
+    /// As [`log_open`](Self::log_open); nothing has changed then.
+    fn redirect(&self, output: Output, path: &str) -> Result<(), Errno> {
+        let _ = (output, path);
+        Err(Errno::NOSYS)
+    }
+
+    /// A handle that is readable when a kick has come that found this host alive; asked once, by a host
+    /// whose kick is armed.
+    ///
+    /// # Errors
+    /// Whatever eventfd(2) answers.
+    fn kick_bell(&self) -> Result<Handle, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Such a kick was heard: the handle is readable again with the next one.
+    fn kick_heard(&self, bell: Handle) {
+        let _ = bell;
     }
 
     // Pid files

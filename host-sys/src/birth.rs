@@ -101,9 +101,11 @@ fn be_born(parent: &Linux, host: process::Pid, birth: &Birth<'_>) -> Result<Rc<d
 fn set_dispositions() -> Result<()> {
     use Signal::{Hup, Int, Quit, Term, Ttin, Ttou, Usr1, Usr2, Winch};
     raw::reset_dispositions(&[Hup, Usr1, Usr2, Ttin, Ttou, Winch, Int, Term, Quit]);
-    for signal in [Hup, Usr1, Usr2, Ttin, Ttou, Winch] {
+    for signal in [Hup, Usr2, Ttin, Ttou, Winch] {
         Disposition::ignored().install(signal)?;
     }
+    let at_usr1 = if raw::has_outputs() { Disposition::reopen() } else { Disposition::ignored() };
+    at_usr1.install(Usr1)?;
     raw::ignore_broken_pipes()?;
     for signal in [Int, Term] {
         Disposition::exit().install(signal)?;
@@ -118,13 +120,14 @@ fn begin_anew(parent: &Linux, birth: &Birth<'_>) -> Result<(Linux, Handle)> {
     // With this descriptor closed there is room for two more: the parent has found room for one.
     let poller = Poller::in_place_of(&parent.poller)?;
     kick::let_go();
+    parent.launcher.let_go();
     let bell = handles.insert(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     Ok((Linux::of_worker(handles, poller, parent.slots.of_child(birth.slot), bell), bell))
 }
 
 impl Linux {
     fn ring_at_quit(&self, bell: Handle) -> Result<()> {
-        raw::ring_at_quit(self.handles.borrow().get(bell)?.fd.as_fd());
+        raw::ring_for(Some(self.handles.borrow().get(bell)?.fd.as_fd()));
         Ok(())
     }
 }

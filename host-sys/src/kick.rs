@@ -88,6 +88,7 @@ impl Kick {
         }
         signals.restore();
         if held {
+            raw::ring_for(None);
             let_go();
         }
     }
@@ -119,7 +120,8 @@ pub(crate) fn judge() {
     let beat = Instant::from_nanos(BEAT.load(Ordering::Acquire));
     let threshold = Duration::from_nanos(THRESHOLD.load(Ordering::Acquire));
     match verdict(now, beat, site, threshold) {
-        Verdict::Alive => {}
+        // Whoever has files that may have been renamed hears of it.
+        Verdict::Alive => raw::ring(),
         Verdict::Hung { age } => {
             say(site, age, threshold);
             raw::exit_at_once(exit::KICKED)

@@ -27,9 +27,11 @@
 
 mod birth;
 mod clock;
+mod daemon;
 mod handles;
 mod kick;
 mod linux;
+mod logs;
 mod manager;
 mod pid_file;
 mod poller;
@@ -52,7 +54,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// Runs `app` until it is stopped, or cannot go on.
+/// Runs `app` until it is stopped, or cannot go on. One that is to be a [daemon](App::daemonize) runs in a process of its
+/// own, which never comes back: for the launcher this comes back once that one serves, or has failed.
 ///
 /// Takes INT, QUIT, TERM and USR1 of this process for as long as it runs – with fleets also HUP, USR2, CHLD, CONT, TTIN,
 /// TTOU and WINCH –, and gives them back as they were.
@@ -60,6 +63,9 @@ use std::rc::Rc;
 /// # Errors
 /// Why the host ended other than by an orderly stop.
 pub fn run(app: App) -> Result<(), RunError> {
+    if app.is_daemon() {
+        return daemon::start(app).map(drop);
+    }
     run_until(app, Until::Stopped)
 }
 
@@ -75,7 +81,13 @@ pub fn run_turns(app: App, turns: u64) -> Result<(), RunError> {
 /// Runs `app` as the whole of a program: what went wrong becomes one `error: …` message on standard
 /// error, and the exit status is one of [`host_core::error::exit`].
 pub fn main(app: App) -> ExitCode {
-    let result = run(app);
+    let result = if app.is_daemon() {
+        daemon::start(app).map(|pid| {
+            let _ = writeln!(std::io::stdout(), "started: process {pid}");
+        })
+    } else {
+        run(app)
+    };
     if let Err(error) = &result {
         // `eprintln!` panics if nobody reads standard error any more; the exit status still tells.
         let _ = writeln!(std::io::stderr(), "error: {error}");

@@ -1,5 +1,6 @@
 //! [`Linux`]: each method of the seam, and the place in this crate that does it.
 
+use crate::daemon::Launcher;
 use crate::handles::Handles;
 use crate::kick::Kick;
 use crate::manager::{self, Manager};
@@ -10,22 +11,23 @@ use crate::recordings::{self, Recordings};
 use crate::signals::{self, Signals};
 use crate::slots::Slots;
 use crate::unix::{self, Bound};
-use crate::{clock, socket};
+use crate::{birth, clock, logs, raw, socket};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, Handle, Interest, ManagerWants, Panic, PidFileError, PollEvent, Processes as _, Readiness,
+    Errno, Handle, Interest, ManagerWants, Output, Panic, PidFileError, PollEvent, Processes as _, Readiness,
     ShutdownHow, Signal, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::io::{Result as Answer, retry_on_intr};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -48,6 +50,7 @@ pub struct Linux {
     recordings: Recordings,
     pid_files: PidFiles,
     manager: Manager,
+    pub(crate) launcher: Rc<Launcher>,
     pub(crate) poller: Poller,
     pub(crate) signals: Signals,
     kick: Kick,
@@ -55,6 +58,8 @@ pub struct Linux {
     pub(crate) slots: Slots,
     /// Readable once this worker was asked to quit; none in a process that is no worker.
     pub(crate) bell: Option<Handle>,
+    /// Readable when a kick has found this host alive, if it wants to know.
+    kick_bell: Cell<Option<Handle>>,
     stays_in_its_thread: PhantomData<Rc<()>>,
 }
 
@@ -66,6 +71,13 @@ impl Linux {
     pub fn new() -> Result<Self, Errno> {
         let poller = Poller::new().map_err(errno)?;
         Ok(Self::of_parts(Handles::default(), poller, Slots::default(), None))
+    }
+
+    /// The system of a daemon.
+    pub(crate) fn launched(launcher: Rc<Launcher>) -> Result<Self, Errno> {
+        let mut sys = Self::new()?;
+        sys.launcher = launcher;
+        Ok(sys)
     }
 
     /// The system that a worker is born with.
@@ -80,12 +92,14 @@ impl Linux {
             recordings: Recordings::default(),
             pid_files: PidFiles::default(),
             manager: Manager::default(),
+            launcher: Rc::default(),
             poller,
             signals: Signals::default(),
             kick: Kick::default(),
             children: Children::default(),
             slots,
             bell,
+            kick_bell: Cell::new(None),
             stays_in_its_thread: PhantomData,
         }
     }
@@ -205,6 +219,11 @@ impl Sys for Linux {
             return;
         }
         self.pid_files.leave(handle);
+        // A handler writes to this one, too.
+        if self.kick_bell.get() == Some(handle) {
+            self.kick_bell.set(None);
+            raw::ring_for(None);
+        }
         let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
         let bound = self.paths.borrow_mut().remove(&handle);
         // Usually done by the caller. Were it forgotten while another process holds the description, the
@@ -283,6 +302,32 @@ impl Sys for Linux {
         self.slots.beat(Beat { at, pace });
     }
 
+    fn log_open(&self, path: &str) -> Result<Handle, Errno> {
+        self.opened(logs::open(path))
+    }
+
+    fn log_write(&self, log: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        self.with(log, |file| logs::write(file, bytes))
+    }
+
+    fn redirect(&self, output: Output, path: &str) -> Result<(), Errno> {
+        // What stands in a buffer belongs to the file before.
+        birth::flush();
+        logs::redirect(output, path).map_err(errno)
+    }
+
+    fn kick_bell(&self) -> Result<Handle, Errno> {
+        let bell = self.opened(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))?;
+        self.with(bell, |fd| Ok(raw::ring_for(Some(fd))))?;
+        self.kick_bell.set(Some(bell));
+        Ok(bell)
+    }
+
+    fn kick_heard(&self, bell: Handle) {
+        // It is readable, or was heard already.
+        let _ = self.with(bell, |fd| rustix::io::read(fd, &mut [0; 8]));
+    }
+
     fn record_create(&self, path: &str) -> Result<Handle, Errno> {
         let handle = self.opened(recordings::create(path))?;
         self.recordings.add(handle, path);
@@ -290,11 +335,16 @@ impl Sys for Linux {
     }
 
     fn manager(&self) -> Option<ManagerWants> {
-        manager::wants(self.pid())
+        let wants = manager::wants(self.pid());
+        let awaits_start = self.launcher.waits();
+        if awaits_start { Some(ManagerWants { awaits_start, ..wants.unwrap_or_default() }) } else { wants }
     }
 
     fn notify(&self, message: &str) -> Result<(), Errno> {
-        self.manager.tell(message).map_err(errno)
+        if self.launcher.waits() && message.lines().any(|line| line == "READY=1") {
+            self.launcher.serves(self.pid());
+        }
+        if manager::is_there() { self.manager.tell(message).map_err(errno) } else { Ok(()) }
     }
 
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {

@@ -20,11 +20,18 @@ pub(crate) struct Manager(OnceCell<OwnedFd>);
 
 /// What it wants, if it wants to be told anything.
 pub(crate) fn wants(me: Pid) -> Option<ManagerWants> {
-    std::env::var_os(ADDRESS).filter(|address| !address.is_empty())?;
+    if !is_there() {
+        return None;
+    }
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let is_me = std::env::var_os(WATCHDOG_OF).is_none() || number(WATCHDOG_OF) == Some(u64::from(me.0));
     let watchdog = number(WATCHDOG).filter(|micros| is_me && *micros > 0).map(Duration::from_micros);
-    Some(ManagerWants { watchdog })
+    Some(ManagerWants { watchdog, awaits_start: false })
+}
+
+/// Whether there is one.
+pub(crate) fn is_there() -> bool {
+    std::env::var_os(ADDRESS).is_some_and(|address| !address.is_empty())
 }
 
 impl Manager {

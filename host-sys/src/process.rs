@@ -192,7 +192,7 @@ fn threads() -> Answer<u32> {
     Ok(u32::try_from(links.saturating_sub(2)).unwrap_or(u32::MAX))
 }
 
-fn alone() -> Result<(), ForkError> {
+pub(crate) fn alone() -> Result<(), ForkError> {
     if raw::is_single_threaded() {
         return Ok(());
     }
@@ -228,7 +228,7 @@ fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> ForkError {
     move |number| ForkError::System { call, errno: errno(number) }
 }
 
-fn of(pid: u32) -> process::Pid {
+pub(crate) fn of(pid: u32) -> process::Pid {
     process::Pid::from_raw(pid.cast_signed()).expect("no process of one's own has the number zero")
 }
 

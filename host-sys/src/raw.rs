@@ -15,13 +15,13 @@
 
 mod arguments;
 mod memory;
+mod outputs;
 mod process;
 
 pub(crate) use arguments::overwrite_arguments;
 pub(crate) use memory::Shared;
-pub(crate) use process::{
-    Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop, ring, ring_at_quit,
-};
+pub(crate) use outputs::{has_outputs, remember_output};
+pub(crate) use process::{Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop, ring, ring_for};
 
 use crate::{birth, kick};
 use host_core::sys::Signal;
@@ -61,6 +61,11 @@ impl Disposition {
     pub(crate) fn quit() -> Self {
         // System calls of user code go on afterwards, as with the kick.
         Self::handled_by(on_quit as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
+    }
+
+    /// Open anew what this worker prints on.
+    pub(crate) fn reopen() -> Self {
+        Self::handled_by(on_reopen as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
     }
 
     /// Whether the kernel reaps children itself where CHLD does this (waitpid(2), notes).
@@ -103,6 +108,11 @@ extern "C" fn on_kick(_: c_int) {
 /// Runs inside the signals that ask a worker to quit.
 extern "C" fn on_quit(_: c_int) {
     leaving_errno(birth::asked_to_quit);
+}
+
+/// Runs inside the signal that opens a worker's outputs anew.
+extern "C" fn on_reopen(_: c_int) {
+    leaving_errno(outputs::reopen);
 }
 
 /// Runs inside the signals that end a worker.

@@ -280,6 +280,7 @@ pub(super) fn is_arrival(event: &Event) -> bool {
         | Event::StrangerReaped { .. }
         | Event::ResizeAsked { .. }
         | Event::RestoreAsked { .. }
+        | Event::StartAbandoned { .. }
         | Event::Tick => false,
     }
 }

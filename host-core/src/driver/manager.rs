@@ -1,6 +1,7 @@
 //! Telling a service manager, where there is one.
 
 use super::Driver;
+use crate::event::Event;
 use crate::manager::{Seen, Staff};
 use crate::sys::Errno;
 use crate::time::{Duration, Instant};
@@ -16,6 +17,11 @@ impl Driver {
         let host = &self.shared.host;
         let staff: Vec<Staff> = host.staff().collect();
         let now = self.shared.now;
+        if let Some(fleet) = manager.abandons(&staff) {
+            self.shared.registry.tell(Event::StartAbandoned { fleet });
+            // It is to be heard before any wait.
+            return Some(Instant::ZERO);
+        }
         manager.look(now, Seen { config: host.config(), staff: &staff, stopping: host.stopping() });
         let message = manager.message();
         if message.is_empty() {

@@ -1,9 +1,10 @@
 //! How the loop begins: everything that it needs is made ready, or nothing of it stays behind.
 
+use super::logs::Logs;
 use super::recorder::Recorder;
 use super::workers::Children;
 use super::{CHANNEL_KEY, Driver, NamedListener, QUIT_KEY, Shared, Until, listeners, signals};
-use crate::app::{App, Place};
+use crate::app::{App, LogPaths, Place};
 use crate::config::HostConfig;
 use crate::error::{ConfigError, Mistake, RunError};
 use crate::event::Event;
@@ -45,13 +46,17 @@ impl Driver {
         listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
         let children = Children::prepare(fleets, &*sys, &mut mistakes);
         let record = create(app.record.take(), &*sys, &mut mistakes);
-        if !mistakes.is_empty() || children.is_err() {
+        let logs = Logs::open(app.log_paths(), signals.is_some(), &sys, &mut mistakes);
+        let begun = if mistakes.is_empty() && children.is_ok() { logs.begin() } else { Ok(()) };
+        if !mistakes.is_empty() || children.is_err() || begun.is_err() {
             for file in record.map(|(_, file)| file).into_iter().chain(pid_file) {
                 sys.close(file);
             }
+            logs.close();
             listeners::close(&*sys, &listeners);
             signals::disarm(&*sys, signals);
             children?;
+            begun?;
             return Err(ConfigError { mistakes }.into());
         }
         let children = children?;
@@ -63,7 +68,7 @@ impl Driver {
         };
         let (inherited, work) = (Vec::new(), None);
         let bound = listeners;
-        let files = Files { record, pid_file };
+        let files = Files { record, pid_file, logs };
         Ok(Prepared { app, sys, config, inherited, bound, children, signals, files, work, turns_max }.begin())
     }
 
@@ -76,15 +81,24 @@ impl Driver {
         let mut config = app.config.clone();
         config.drain_timeout.get_or_insert_with(|| link.config.hosted_drain_timeout());
         let mut mistakes = app.mistakes();
-        if let Some(path) = &app.pid_file {
-            mistakes.push(Mistake {
-                field: "pid_file".into(),
-                found: format!("`{}`", path.escape_debug()),
-                wanted: "is for the host: workers have none, and their numbers are told with their births"
-                    .into(),
-            });
+        let LogPaths { log, stdout, stderr } = &app.log_paths();
+        for (field, path, wanted) in [
+            (
+                "pid_file",
+                &app.pid_file,
+                "is for the host: workers have none, and their numbers are told with their births",
+            ),
+            ("log", log, "is for the host: what its workers tell, they print"),
+            ("stdout", stdout, "is for the host: its workers print where it does"),
+            ("stderr", stderr, "is for the host: its workers print where it does"),
+        ] {
+            if let Some(path) = path {
+                let found = format!("`{}`", path.escape_debug());
+                mistakes.push(Mistake { field: field.into(), found, wanted: wanted.into() });
+            }
         }
         let bound = listeners::bind(&app, &*sys, &mut mistakes);
+        let logs = Logs::open(LogPaths::default(), false, &sys, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(ConfigError { mistakes }.into());
         }
@@ -101,7 +115,7 @@ impl Driver {
             bound,
             children: Children::default(),
             signals: None,
-            files: Files { record: None, pid_file: None },
+            files: Files { record: None, pid_file: None, logs },
             work: Some(link),
             turns_max: None,
         }
@@ -113,6 +127,7 @@ impl Driver {
 struct Files {
     record: Option<(Recording, Handle)>,
     pid_file: Option<Handle>,
+    logs: Logs,
 }
 
 /// The parts of a loop, each made ready.
@@ -134,7 +149,7 @@ impl Prepared {
     /// Puts them together, and tells the host that it has started.
     fn begin(self) -> Driver {
         let Self { app, sys, mut config, inherited, bound, children, signals, files, work, turns_max } = self;
-        let Files { record, pid_file } = files;
+        let Files { record, pid_file, logs } = files;
         config.seed = app.seed.unwrap_or_else(|| sys.random());
         let patience = config.io_patience();
         let random = crate::random::Random::new(!config.seed);
@@ -150,7 +165,7 @@ impl Prepared {
         });
         // A worker's host has one that is told otherwise: its own.
         let wants = if work.is_none() { sys.manager() } else { None };
-        let manager = wants.map(|wants| Manager::new(wants.watchdog));
+        let manager = wants.map(Manager::new);
         let news = inherited.len();
         let shared = Shared {
             registry: Registry::new(Rc::clone(&sys), patience, work.clone()),
@@ -171,6 +186,7 @@ impl Prepared {
             services: Vec::new(),
             signals,
             pid_file,
+            logs,
             manager,
             notifier: app.notifier,
             on_notice: app.on_notice,
@@ -180,6 +196,9 @@ impl Prepared {
             events: Vec::new(),
             shared,
         };
+        if let Some(header) = driver.logs.header() {
+            driver.tell(None, None, None, &header);
+        }
         for index in news..driver.shared.listeners.len() {
             let notice = match driver.shared.listeners[index].place {
                 Place::Ip(address) => Notice::Listening { address },

@@ -92,6 +92,8 @@ pub(crate) struct Crew {
     /// Those that were not asked to leave, the oldest first.
     by_age: BTreeSet<(u64, Slot)>,
     births: u64,
+    /// They were ordered before files were opened anew, and their fork is not known yet.
+    born_before_reopening: BTreeSet<WorkerId>,
     target: Target,
     /// Nobody is forked before those that come first are there.
     open: bool,
@@ -135,6 +137,7 @@ impl Crew {
             counts: Counts::default(),
             by_age: BTreeSet::new(),
             births: 0,
+            born_before_reopening: BTreeSet::new(),
             target: Target::new(config.wanted(), config.wanted_max()),
             open: false,
             first_round: BTreeSet::new(),
@@ -184,6 +187,9 @@ impl Crew {
         self.fork_failures = 0;
         means.timers.set(Timer::Boot(worker), means.now + means.config.boot_timeout);
         self.tell(means, FleetNotice::Spawned { worker, pid });
+        if self.born_before_reopening.remove(&worker) {
+            means.orders.push_back(Action::SignalWorker { worker, signal: Signal::Usr1 });
+        }
         // It was ordered before the fleet was stopped.
         match self.stop {
             Some(Stop::Drain) => self.quit(means, worker, Intent::Drain),
@@ -199,6 +205,7 @@ impl Crew {
         let replaces = *replaces;
         self.counts.forking -= 1;
         self.vacate(worker.slot);
+        self.born_before_reopening.remove(&worker);
         self.first_round.remove(&worker.slot);
         if let Some(old) = replaces {
             self.call_off_replacement(old);
@@ -263,6 +270,23 @@ impl Crew {
         self.look_at_newcomer(means);
         debug_assert_eq!(id, worker.fleet, "a fact of another fleet");
         self.upkeep(means);
+    }
+
+    /// Files were renamed: everybody opens them anew. Whoever is being forked was perhaps born with those before.
+    pub(crate) fn reopen(&mut self, means: &mut Means<'_>) {
+        for (index, seat) in self.seats.iter().enumerate() {
+            let worker =
+                WorkerId { fleet: self.id, slot: Slot::new(index as u16), incarnation: seat.incarnation };
+            match seat.state {
+                State::Taken(_) => {
+                    means.orders.push_back(Action::SignalWorker { worker, signal: Signal::Usr1 });
+                }
+                State::Forking { .. } => {
+                    self.born_before_reopening.insert(worker);
+                }
+                State::Vacant | State::Resting { .. } | State::Retired => {}
+            }
+        }
     }
 
     pub(crate) fn garbled(&self, means: &mut Means<'_>, worker: WorkerId, garbled: Garbled) {
@@ -395,7 +419,8 @@ impl Crew {
     /// How many there are, and are to be. Slots that stay empty are waited for by nobody.
     pub(crate) fn staff(&self) -> Staff {
         let wanted = if self.is_given_up() { 0 } else { self.target() };
-        Staff { ready: self.counts.ready, alive: self.counts.alive(), wanted }
+        let exhausted = self.health != Health::Well;
+        Staff { ready: self.counts.ready, alive: self.counts.alive(), wanted, exhausted }
     }
 
     /// Nobody is there, and nobody was ordered.

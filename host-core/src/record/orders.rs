@@ -27,6 +27,7 @@ variants! {
         16 = TellFleet { fleet, notice };
         17 = Finish(ending);
         18 = Mind { worker, lanes };
+        19 = ReopenFiles;
     }
     Why {
         1 = Callback;
@@ -59,6 +60,10 @@ variants! {
         15 = Stopped;
         16 = RecordingStopped { facts, errno };
         17 = ManagerLost { errno };
+        18 = LogOpened { pid };
+        19 = LogFailed { errno };
+        20 = LogLost { lines };
+        21 = NotReopened { output, errno };
     }
     FleetNotice {
         1 = Starting { workers };

@@ -229,11 +229,42 @@ pub struct SlotReading {
     pub requests: u64,
 }
 
+/// One of the two streams that a program prints on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Output {
+    /// Standard output, descriptor 1.
+    Stdout,
+    /// Standard error, descriptor 2.
+    Stderr,
+}
+
+impl Output {
+    /// Both, in the order of their descriptors.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    /// `stdout`, `stderr`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What a service manager wants of a process that it has started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ManagerWants {
     /// After so long without `WATCHDOG=1` it thinks that the process hangs; `None` if it does not ask.
     pub watchdog: Option<Duration>,
+    /// Somebody waits for `READY=1` and for nothing else: the launcher of a daemon. A fleet that uses up its restart
+    /// budget before that makes the start a failure, whatever becomes of such a fleet later.
+    pub awaits_start: bool,
 }
 
 /// A panic of user code that was caught.

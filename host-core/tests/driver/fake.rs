@@ -11,9 +11,9 @@ use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants, Panic,
-    Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId, Sys,
-    UnixPath,
+    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants,
+    Output, Panic, Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading,
+    SlotsId, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -480,6 +480,34 @@ impl Sys for Fake {
     fn notify(&self, message: &str) -> core::result::Result<(), Errno> {
         self.note(format!("notify {}", message.replace('\n', "; ")));
         self.take("notify", Ok(0)).map(drop)
+    }
+
+    fn log_open(&self, path: &str) -> core::result::Result<Handle, Errno> {
+        self.note(format!("log_open {path}"));
+        self.take("log_open", Ok(0))?;
+        Ok(self.handle())
+    }
+
+    fn log_write(&self, log: Handle, bytes: &[u8]) -> core::result::Result<usize, Errno> {
+        let taken = self.take("log_write", Ok(bytes.len()))?.min(bytes.len());
+        let text = String::from_utf8_lossy(&bytes[..taken]).replace('\n', "|");
+        self.note(format!("log_write {} {text}", h(log)));
+        Ok(taken)
+    }
+
+    fn redirect(&self, output: Output, path: &str) -> core::result::Result<(), Errno> {
+        self.note(format!("redirect {output} {path}"));
+        self.take("redirect", Ok(0)).map(drop)
+    }
+
+    fn kick_bell(&self) -> core::result::Result<Handle, Errno> {
+        self.note("kick_bell");
+        self.take("kick_bell", Ok(0))?;
+        Ok(self.handle())
+    }
+
+    fn kick_heard(&self, bell: Handle) {
+        self.note(format!("kick_heard {}", h(bell)));
     }
 
     fn pid_file(&self, path: &str) -> core::result::Result<Handle, PidFileError> {

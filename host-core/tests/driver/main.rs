@@ -9,6 +9,7 @@ mod drain;
 mod fake;
 mod hosted;
 mod lanes;
+mod logs;
 mod managed;
 mod pid_file;
 mod record;

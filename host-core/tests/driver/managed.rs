@@ -9,7 +9,8 @@ use host_core::time::Duration;
 /// What a host without workers tells and how it waits, for so many turns.
 fn turns(turns: u64, watchdog: Option<u64>, answers: &[Result<usize, Errno>]) -> Vec<String> {
     let sys = Fake::new();
-    sys.managed.set(Some(ManagerWants { watchdog: watchdog.map(Duration::from_millis) }));
+    sys.managed
+        .set(Some(ManagerWants { watchdog: watchdog.map(Duration::from_millis), awaits_start: false }));
     sys.answer("notify", answers.iter().copied());
     run(App::new("test").seed(1), sys.clone(), Until::Turns(turns)).expect("it runs its turns");
     sys.lines(&["notify", "wait", "tell the service"])

@@ -103,6 +103,7 @@ impl Decisions {
                 sometimes!("an application asks for another number of workers");
                 sometimes!(*workers == 0, "an application wants no workers");
             }
+            Event::StartAbandoned { .. } => sometimes!("a launcher gives up a start that fails"),
             Event::RestoreAsked { .. } => sometimes!("an application takes WINCH back"),
             Event::Ready { readiness, .. } => {
                 sometimes!(readiness.ended, "a service hears that its peer has finished");

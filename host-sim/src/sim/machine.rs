@@ -125,7 +125,13 @@ impl Sim {
     /// Hosts that begin from here on are told that a service manager has started them (`NOTIFY_SOCKET`), which thinks
     /// after `watchdog` without a sign that they hang.
     pub fn managed(&mut self, watchdog: Option<Duration>) {
-        self.kernel.borrow_mut().manager = Some(ManagerWants { watchdog });
+        self.kernel.borrow_mut().manager = Some(ManagerWants { watchdog, awaits_start: false });
+    }
+
+    /// Hosts that begin from here on are told that the launcher of a daemon waits for them to serve, as
+    /// [`App::daemonize`](host_core::App::daemonize) has it: what it hears is in [`notified`](Self::notified).
+    pub fn launched(&mut self) {
+        self.kernel.borrow_mut().manager = Some(ManagerWants { watchdog: None, awaits_start: true });
     }
 
     /// What hosts have told it, with the moment: lines as in sd_notify(3).

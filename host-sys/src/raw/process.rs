@@ -78,9 +78,10 @@ fn wait_for_any(what: c_int) -> Result<Option<(u32, c_int)>> {
 /// What a signal handler rings to wake its process: the number of an eventfd(2).
 static BELL: AtomicI32 = AtomicI32::new(-1);
 
-/// From here on [`ring`] makes `bell`, an eventfd, readable. The caller keeps it open for ever.
-pub(crate) fn ring_at_quit(bell: BorrowedFd<'_>) {
-    BELL.store(bell.as_raw_fd(), Ordering::Release);
+/// From here on [`ring`] makes `bell`, an eventfd, readable; nobody's if there is none. The caller takes it back before
+/// it is closed.
+pub(crate) fn ring_for(bell: Option<BorrowedFd<'_>>) {
+    BELL.store(bell.map_or(-1, |bell| bell.as_raw_fd()), Ordering::Release);
 }
 
 /// Makes the bell readable, if there is one. Async-signal-safe.

@@ -163,6 +163,8 @@ impl<'a> World<'a> {
             Event::StopAsked | Event::DrainAsked | Event::ResizeAsked { .. } | Event::RestoreAsked { .. } => {
                 !self.calls.is_empty()
             }
+            // By the loop, before it waits.
+            Event::StartAbandoned { .. } => true,
             Event::Spawned { worker, .. } | Event::SpawnFailed { worker, .. } => self.spawns.contains(worker),
             Event::WorkerSaid { worker, .. }
             | Event::WorkerExited { worker, .. }
@@ -252,6 +254,7 @@ impl<'a> World<'a> {
             | Event::StrangerReaped { .. }
             | Event::ResizeAsked { .. }
             | Event::RestoreAsked { .. }
+            | Event::StartAbandoned { .. }
             | Event::Tick => {}
         }
     }

@@ -159,6 +159,7 @@ impl Ledger {
             | Event::StrangerReaped { .. }
             | Event::ResizeAsked { .. }
             | Event::RestoreAsked { .. }
+            | Event::StartAbandoned { .. }
             | Event::Tick => {}
         }
     }
