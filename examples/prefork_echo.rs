@@ -4,12 +4,11 @@
 //! `examples/src/prefork/echo.rs`.
 
 use clap::Parser as _;
-use examples::prefork::announce::{self, echo_hints};
+use examples::prefork::announce::echo_hints;
 use examples::prefork::{Options, echo};
-use std::io::{stderr, stdout};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    host_sys::main(echo::app(&options).on_notice(announce::to(echo_hints, stdout(), stderr(), process::id())))
+    host_sys::main(options.announced(echo::app(&options), echo_hints))
 }

@@ -4,12 +4,11 @@
 //! `examples/src/prefork` and `examples/src/web.rs`.
 
 use clap::Parser as _;
-use examples::prefork::announce::{self, http_hints};
+use examples::prefork::announce::http_hints;
 use examples::prefork::{Options, http};
-use std::io::{stderr, stdout};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    host_sys::main(http::app(&options).on_notice(announce::to(http_hints, stdout(), stderr(), process::id())))
+    host_sys::main(options.announced(http::app(&options), http_hints))
 }

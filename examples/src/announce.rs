@@ -36,6 +36,9 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::ConnectFailed { .. }
         | Notice::RecordingStopped { .. }
         | Notice::ManagerLost { .. }
+        | Notice::LogFailed { .. }
+        | Notice::LogLost { .. }
+        | Notice::NotReopened { .. }
         | Notice::AcceptPaused { .. } => {
             say(&mut err, format_args!("{record}\n"));
         }
@@ -45,6 +48,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::StrangerReaped { .. }
         | Notice::BodyFailed { .. }
         | Notice::Fleet(_)
+        | Notice::LogOpened { .. }
         | Notice::Stopped => {}
     }
 }

@@ -69,11 +69,16 @@ pub enum Class {
     Freeze = 25,
     /// A worker exits 0 by itself at the moment when its host kills it.
     ExitRace = 26,
+    /// The disk is full: nothing is written to any file.
+    DiskFull = 27,
+    /// Log files are renamed, and the host is told (USR1), as logrotate does it. One time in four a file cannot be
+    /// opened anew.
+    Rotation = 28,
 }
 
 impl Class {
     /// All of them. The list only grows at its end, so that seeds keep their meaning.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::ShortIo,
         Self::Interrupt,
         Self::Reset,
@@ -101,6 +106,8 @@ impl Class {
         Self::HostSlow,
         Self::Freeze,
         Self::ExitRace,
+        Self::DiskFull,
+        Self::Rotation,
     ];
 
     const fn bit(self) -> u32 {
@@ -120,6 +127,7 @@ impl Class {
                 | Self::SlowBoot
                 | Self::ForkFailure
                 | Self::LateNews
+                | Self::DiskFull
         )
     }
 
@@ -253,6 +261,9 @@ pub(crate) struct Laid {
     pub(crate) never_ready: u32,
     /// News of children is late.
     pub(crate) late_news: bool,
+    pub(crate) disk_full: bool,
+    /// The next file that is opened anew cannot be.
+    pub(crate) refuse_open: bool,
     /// So many workers that their host kills turn out to exit by themselves.
     pub(crate) exit_races: u32,
 }

@@ -9,6 +9,7 @@ pub(crate) mod children;
 mod disk;
 pub(crate) mod files;
 mod life;
+mod logs;
 pub(crate) mod net;
 pub(crate) mod numbers;
 pub(crate) mod poller;
@@ -331,4 +332,8 @@ calls! {
     RecordCreate = 18, "creation of a recording";
     RecordWrite = 19, "write to a recording";
     PidFile = 20, "pid file";
+    LogOpen = 21, "opening of a log";
+    LogWrite = 22, "write to a log";
+    Redirect = 23, "opening of an output";
+    KickBell = 24, "bell of the kick";
 }

@@ -337,6 +337,7 @@ impl Sim {
         self.heal();
         self.settle_fleets(self.patience_of_operators());
         self.settle_clients();
+        self.settle_logs();
     }
 
     /// How long an operator takes to see that a host hangs, to kick it and to start it again.

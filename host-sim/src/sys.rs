@@ -19,8 +19,8 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Panic, PidFileError, PollEvent, Readiness,
-    ShutdownHow, Signal, Sys, UnixPath,
+    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Output, Panic, PidFileError, PollEvent,
+    Readiness, ShutdownHow, Signal, Sys, UnixPath,
 };
 use host_core::time::{Instant, WallTime};
 use std::cell::RefCell;
@@ -519,6 +519,26 @@ impl Sys for SimSys {
 
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
         self.call(|kernel| kernel.pid_file(self.me, path))
+    }
+
+    fn log_open(&self, path: &str) -> Result<Handle, Errno> {
+        self.call(|kernel| kernel.log_open(self.me, path))
+    }
+
+    fn log_write(&self, log: Handle, bytes: &[u8]) -> Result<usize, Errno> {
+        self.interruptible(|kernel| kernel.log_write(self.me, log, bytes))
+    }
+
+    fn redirect(&self, output: Output, path: &str) -> Result<(), Errno> {
+        self.call(|kernel| kernel.redirect(self.me, output, path))
+    }
+
+    fn kick_bell(&self) -> Result<Handle, Errno> {
+        self.call(|kernel| kernel.kick_bell(self.me))
+    }
+
+    fn kick_heard(&self, _: Handle) {
+        self.call(|kernel| kernel.process(self.me).rung = false);
     }
 
     fn record_create(&self, path: &str) -> Result<Handle, Errno> {

@@ -38,6 +38,10 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::BodyFailed { .. }
             | Notice::RecordingStopped { .. }
             | Notice::ManagerLost { .. }
+            | Notice::LogOpened { .. }
+            | Notice::LogFailed { .. }
+            | Notice::LogLost { .. }
+            | Notice::NotReopened { .. }
             | Notice::Fleet(_)
             | Notice::Stopped => {}
         }

@@ -1,10 +1,11 @@
-//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash` and `!exit N` try the supervision.
+//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash` and `!exit N` try the supervision, and
+//! `!out WORDS` and `!err WORDS` where it prints.
 
 use super::options::LISTENER;
 use super::{Options, hang};
 use host_core::{App, Result, Worker};
 use std::borrow::Cow;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _, stderr, stdout};
 
 /// How long a line may be; a longer one comes back in pieces.
 const LINE_MAX: u64 = 64 * 1024;
@@ -40,9 +41,23 @@ fn answer<'a>(worker: &Worker, line: &'a [u8]) -> Cow<'a, [u8]> {
         b"!hang" => hang::sleep_for_ever(worker),
         b"!spin" => hang::spin(worker),
         b"!crash" => std::process::abort(),
-        command => match status(command) {
-            Some(status) => std::process::exit(status.into()),
-            None => line.into(),
-        },
+        command => {
+            if let Some(status) = status(command) {
+                std::process::exit(status.into());
+            }
+            print(command);
+            line.into()
+        }
+    }
+}
+
+/// Of `!out` and `!err`: the words, in one piece. Nobody may be reading.
+fn print(command: &[u8]) {
+    let line = |words: &[u8]| [words, b"\n"].concat();
+    if let Some(words) = command.strip_prefix(b"!out ") {
+        let _ = stdout().write_all(&line(words));
+    }
+    if let Some(words) = command.strip_prefix(b"!err ") {
+        let _ = stderr().write_all(&line(words));
     }
 }

@@ -1,9 +1,11 @@
 //! The flags that both prefork servers take.
 
+use super::announce::{self, Hints};
 use clap::{Parser, ValueEnum};
 use host_core::sys::OnHostDeath;
 use host_core::time::Duration;
 use host_core::{App, Fleet};
+use std::io::{Write, sink, stderr, stdout};
 
 /// A server whose workers are forked in advance, watched, killed when they hang, and replaced.
 ///
@@ -49,6 +51,28 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<String>,
 
+    /// Becomes a daemon: comes back when all workers can serve, or says why they cannot. What has no file goes to one called
+    /// after the application.
+    #[arg(long)]
+    pub daemonize: bool,
+
+    /// A file for the log, which is not told on the terminal then. USR1 opens all files anew.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<String>,
+
+    /// A file for what the workers print.
+    #[arg(long, value_name = "FILE")]
+    pub stdout: Option<String>,
+
+    /// A file for what the workers print on standard error.
+    #[arg(long, value_name = "FILE")]
+    pub stderr: Option<String>,
+
+    /// What the application and its workers are called, in titles, log lines and the file of a daemon; by default
+    /// what it is.
+    #[arg(long, value_name = "NAME")]
+    pub app_name: Option<String>,
+
     /// Records what happens to the host, in this file: `cargo run -p harness --bin replay -- FILE` tells it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
@@ -77,6 +101,7 @@ impl Options {
     /// An application called `name` with one fleet of that name and one listener.
     pub(super) fn app(&self, name: &str, body: impl FnOnce(Fleet) -> Fleet) -> App {
         let ms = Duration::from_millis;
+        let name = self.app_name.as_deref().unwrap_or(name);
         let mut fleet = Fleet::new(name).on_host_death(match self.on_host_death {
             HostDeath::Exit => OnHostDeath::Exit,
             HostDeath::Drain => OnHostDeath::Drain,
@@ -103,11 +128,36 @@ impl Options {
         if let Some(path) = &self.pid_file {
             app = app.pid_file(path.as_str());
         }
+        for (path, setter) in [
+            (&self.log, App::log as fn(App, String) -> App),
+            (&self.stdout, App::stdout),
+            (&self.stderr, App::stderr),
+        ] {
+            if let Some(path) = path {
+                app = setter(app, path.clone());
+            }
+        }
+        if self.daemonize {
+            app = app.daemonize();
+        }
         if self.reuse_port {
             app.fleet(body(fleet.listen_spread(LISTENER, &self.listen)))
         } else {
             app.listen(LISTENER, &self.listen).fleet(body(fleet))
         }
+    }
+}
+
+impl Options {
+    /// Tells people on the terminal what happens to `app`, unless files are for that.
+    pub fn announced(&self, app: App, hints: Hints) -> App {
+        if self.daemonize {
+            return app;
+        }
+        let out: Box<dyn Write> = if self.stdout.is_some() { Box::new(sink()) } else { Box::new(stdout()) };
+        let to_terminal = self.log.is_none() && self.stderr.is_none();
+        let err: Box<dyn Write> = if to_terminal { Box::new(stderr()) } else { Box::new(sink()) };
+        app.on_notice(announce::to(hints, out, err, std::process::id()))
     }
 }
 
@@ -141,9 +191,13 @@ mod tests {
             workers: Some(1_000_000),
             record: Some(String::new()),
             pid_file: Some(String::new()),
+            log: Some(String::new()),
+            stdout: Some(String::new()),
+            stderr: Some(String::new()),
+            app_name: Some("a\nb".into()),
             ..Options::default()
         };
         let error = super::super::http::app(&options).check().unwrap_err();
-        assert_eq!(error.mistakes.len(), 8, "{error}");
+        assert_eq!(error.mistakes.len(), 13, "{error}");
     }
 }

@@ -9,14 +9,17 @@
 mod kit;
 
 mod baseline;
+mod daemon;
 mod death;
 mod host_death;
 mod liveness;
 mod load;
+mod logs;
 mod managed;
 mod pid_file;
 mod record;
 mod recycling;
+mod scratch;
 mod server;
 mod signals;
 mod spread;

@@ -490,6 +490,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
         Action::ReadBeats { fleet } => format!("read {}", letter(*fleet)),
         Action::ReadChildNews { reap_strangers: true } => "news and strangers".into(),
         Action::ReadChildNews { reap_strangers: false } => "news".into(),
+        Action::ReopenFiles => "reopen files".into(),
         Action::KillAll => "kill all".into(),
         Action::TellFleet { fleet, notice } => return told_of(letter(*fleet), notice, is_loud),
         Action::Tell { notice, .. } => return told(notice, is_loud),
@@ -529,6 +530,10 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::BodyFailed { .. }
         | Notice::RecordingStopped { .. }
         | Notice::ManagerLost { .. }
+        | Notice::LogOpened { .. }
+        | Notice::LogFailed { .. }
+        | Notice::LogLost { .. }
+        | Notice::NotReopened { .. }
         | Notice::Fleet(_) => format!("{notice:?}, which no host of these tests tells"),
     })
 }

@@ -585,6 +585,7 @@ impl World {
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadChildNews { .. }
+            | Action::ReopenFiles
             | Action::KillAll
             | Action::TellFleet { .. } => panic!("{action:?} of a host without fleets"),
             Action::Finish(ending) => {

@@ -298,6 +298,7 @@ fn order(action: &Action) -> String {
         | Action::Mind { .. }
         | Action::ReadBeats { .. }
         | Action::ReadChildNews { .. }
+        | Action::ReopenFiles
         | Action::KillAll
         | Action::TellFleet { .. } => format!("{action:?}, which only a host with fleets orders"),
     }
@@ -326,6 +327,10 @@ fn told(notice: &Notice) -> String {
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
         | Notice::ManagerLost { .. }
+        | Notice::LogOpened { .. }
+        | Notice::LogFailed { .. }
+        | Notice::LogLost { .. }
+        | Notice::NotReopened { .. }
         | Notice::RecordingStopped { .. } => {
             format!("{notice:?}, which only a driver tells")
         }

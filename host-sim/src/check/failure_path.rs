@@ -96,6 +96,7 @@ impl FailurePathCheck {
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadChildNews { .. }
+            | Action::ReopenFiles
             | Action::KillAll
             | Action::TellFleet { .. }
             | Action::Tell { .. } => {}

@@ -39,6 +39,7 @@ impl LivelockCheck {
                 Action::SignalWorker { .. }
                     | Action::CloseService { .. }
                     | Action::Finish(_)
+                    | Action::ReopenFiles
                     | Action::KillAll
             ),
             Fact::Settled(_) => return None,

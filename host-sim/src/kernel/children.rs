@@ -5,7 +5,7 @@ use crate::kernel::files::Object;
 use crate::kernel::poller::Holds;
 use crate::kernel::process::{Life, News, Orphanage, Process, Run};
 use crate::kernel::rules::Rule;
-use crate::kernel::signals::Signals;
+use crate::kernel::signals::{Disposition, Signals};
 use crate::kernel::slots::Seat;
 use crate::kernel::{Call, Happening, Index, Kernel, MICROSECOND, Nanos};
 use crate::marks::sometimes;
@@ -78,6 +78,10 @@ impl Kernel {
         }
         if !self.honours(Rule::ForkClearsPending) {
             child.signals.keep_pending(parent);
+        }
+        child.outputs.clone_from(&self.processes[me as usize].outputs);
+        if child.outputs.iter().any(Option::is_some) && self.honours(Rule::ForkGivesBaseline) {
+            child.signals.set(&[Signal::Usr1], Disposition::Reopen);
         }
         child.seat = Some(Seat { page, slot, incarnation });
         child.truth.progress = self.now;

@@ -5,14 +5,17 @@ use super::{Call, Index, Kernel};
 use crate::marks::sometimes;
 use crate::trace::Kind;
 use host_core::sys::{Errno, Handle, Pid, PidFileError};
+use std::collections::BTreeMap;
 
 /// What stands on the disk.
 #[derive(Debug)]
 pub(crate) struct Disk {
     /// All files that ever were; the last one of a name is the one that has it.
-    files: Vec<(String, Vec<u8>)>,
+    pub(super) files: Vec<(String, Vec<u8>)>,
     /// How many bytes are free.
     pub(crate) space: u64,
+    /// Those that are logs: the path that each was opened by, and whether its host could not open that anew.
+    pub(super) logs: BTreeMap<u32, (String, bool)>,
     /// All pid files that ever were.
     pid_files: Vec<PidFile>,
 }
@@ -32,7 +35,7 @@ struct PidFile {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { files: Vec::new(), space: u64::MAX, pid_files: Vec::new() }
+        Self { files: Vec::new(), space: u64::MAX, logs: BTreeMap::new(), pid_files: Vec::new() }
     }
 }
 
@@ -61,10 +64,10 @@ impl Disk {
     }
 }
 
-/// Whether a file can be made at `path`: without a directory, or in `/tmp`, `/run` or `/var`.
-fn has_directory(path: &str) -> bool {
+/// Whether a file can be made at `path`: without a directory, or in one of the usual ones.
+pub(super) fn has_directory(path: &str) -> bool {
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-    ["", "/tmp", "/run", "/var"].contains(&directory)
+    ["", "/tmp", "/run", "/var", "/dev"].contains(&directory)
 }
 
 impl Kernel {
@@ -126,9 +129,15 @@ impl Kernel {
     /// A disk that has some room takes as much (write(2)).
     pub(crate) fn record_write(&mut self, me: Index, handle: Handle, bytes: &[u8]) -> Result<usize, Errno> {
         let Some(Object::Recording(file)) = self.object(me, handle) else { return Err(Errno::BADF) };
-        let room = usize::try_from(self.disk.space).unwrap_or(usize::MAX).min(bytes.len());
+        self.append(me, Call::RecordWrite, file, bytes)
+    }
+
+    /// Appends as much as there is room for.
+    pub(super) fn append(&mut self, me: Index, call: Call, file: u32, bytes: &[u8]) -> Result<usize, Errno> {
+        let space = if self.laid.disk_full { 0 } else { self.disk.space };
+        let room = usize::try_from(space).unwrap_or(usize::MAX).min(bytes.len());
         if room == 0 && !bytes.is_empty() {
-            return self.failed(me, Call::RecordWrite, Errno::NOSPC);
+            return self.failed(me, call, Errno::NOSPC);
         }
         self.disk.space -= room as u64;
         self.disk.files[file as usize].1.extend_from_slice(&bytes[..room]);

@@ -30,6 +30,8 @@ pub(crate) enum Object {
     Child(Index),
     /// Whether a worker was asked to quit.
     Quit(Index),
+    /// Whether a kick has found this host alive, and it has not heard of that.
+    Bell(Index),
     /// A file on the disk, by its place in the list of all that ever were.
     Recording(u32),
     /// A pid file, by its place in the list of all that ever were; locked while it is open.
@@ -260,6 +262,7 @@ impl Kernel {
             | Object::Signals(_)
             | Object::Child(_)
             | Object::Quit(_)
+            | Object::Bell(_)
             | Object::Recording(_)
             | Object::PidFile(_) => {}
         }
@@ -273,6 +276,7 @@ impl Kernel {
             Object::Channel { channel, side } => self.close_channel(channel, side),
             Object::Child(child) => self.process(child).seen_as = None,
             Object::Quit(worker) => self.process(worker).quit_file = None,
+            Object::Bell(host) => self.process(host).bell = None,
             Object::PidFile(file) => self.disk.unlock(file),
             Object::Signals(_) | Object::Recording(_) => {}
         }

@@ -301,6 +301,7 @@ impl Kernel {
             Object::Signals(_)
             | Object::Child(_)
             | Object::Quit(_)
+            | Object::Bell(_)
             | Object::Recording(_)
             | Object::PidFile(_) => {
                 return self.failed(me, Call::Accept, Errno::NOTSOCK);
@@ -502,6 +503,7 @@ impl Kernel {
                 Object::Signals(_)
                 | Object::Child(_)
                 | Object::Quit(_)
+                | Object::Bell(_)
                 | Object::Recording(_)
                 | Object::PidFile(_),
             ) => Err(Errno::NOTSOCK),
@@ -555,6 +557,7 @@ impl Kernel {
                 | Object::Signals(_)
                 | Object::Child(_)
                 | Object::Quit(_)
+                | Object::Bell(_)
                 | Object::Recording(_)
                 | Object::PidFile(_),
             ) => self.failed(me, call, Errno::NOTSOCK),

@@ -111,11 +111,12 @@ impl Kernel {
             Object::Listener(listener) => !self.net.listeners[listener as usize].queue.is_empty(),
             Object::Signals(set) => self.process(me).signals.readable() & set != 0,
             Object::Quit(worker) => self.process(worker).quit_asked && self.honours(Rule::QuitIsReadable),
+            Object::Bell(host) => self.process(host).rung,
             // Nobody watches one.
             Object::Recording(_) | Object::PidFile(_) => true,
         };
         // What tells a worker to quit has room for more (eventfd(2)).
-        let writable = matches!(object, Object::Quit(_));
+        let writable = matches!(object, Object::Quit(_) | Object::Bell(_));
         Holds { readable, writable, ..Holds::default() }
     }
 

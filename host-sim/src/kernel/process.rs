@@ -2,6 +2,7 @@
 
 use crate::check::Checks;
 use crate::kernel::files::{Descriptors, FileId};
+use crate::kernel::logs::Printed;
 use crate::kernel::poller::Poller;
 use crate::kernel::signals::Signals;
 use crate::kernel::slots::Seat;
@@ -130,8 +131,13 @@ pub(crate) struct Process {
     pub(crate) hangs_next: bool,
     /// Each of its calls takes so much longer, as its part says.
     pub(crate) slow: Nanos,
+    /// What it prints on, where that is a file: which, by output.
+    pub(crate) outputs: [Option<Printed>; 2],
     // As a host.
     pub(crate) kick: Option<Duration>,
+    /// The file that tells that a kick has found it alive.
+    pub(crate) bell: Option<FileId>,
+    pub(crate) rung: bool,
     pub(crate) beat: Instant,
     pub(crate) site: Site,
     pub(crate) names: Vec<String>,
@@ -181,7 +187,10 @@ impl Process {
             quit_file: None,
             hangs_next: false,
             slow: 0,
+            outputs: [const { None }; 2],
             kick: None,
+            bell: None,
+            rung: false,
             beat: Instant::ZERO,
             site: Site::Loop,
             names: Vec::new(),

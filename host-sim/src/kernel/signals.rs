@@ -21,6 +21,8 @@ pub(crate) enum Disposition {
     Quit,
     /// The handler that judges a host by its heartbeat.
     Kick,
+    /// The handler of a worker that opens anew what it prints on.
+    Reopen,
 }
 
 /// What the kernel does by itself.
@@ -161,7 +163,7 @@ impl Signals {
             _ if keeps_held_back && self.holds_back(signal) => false,
             Disposition::Ignored => true,
             Disposition::Default => matches!(default_of(signal), Default::Nothing),
-            Disposition::ExitZero | Disposition::Quit | Disposition::Kick => false,
+            Disposition::ExitZero | Disposition::Quit | Disposition::Kick | Disposition::Reopen => false,
         }
     }
 
@@ -294,6 +296,10 @@ impl Kernel {
             Disposition::ExitZero => self.end(index, ExitStatus::Code(0)),
             Disposition::Quit => self.ask_to_quit(index),
             Disposition::Kick => self.kick(index),
+            Disposition::Reopen => {
+                self.interrupt(index);
+                self.reopen(index);
+            }
         }
     }
 
@@ -364,7 +370,10 @@ impl Kernel {
             self.checks.on_kick(self.now, hung, threshold, &mut self.violation);
         }
         match decided {
-            Verdict::Alive => self.interrupt(index),
+            Verdict::Alive => {
+                self.interrupt(index);
+                self.ring(index);
+            }
             Verdict::Hung { age } => {
                 let process = self.process(index);
                 let name = match site {

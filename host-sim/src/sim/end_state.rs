@@ -119,6 +119,7 @@ impl Kernel {
                 Some(Object::Child(child)) => ("child", Some(child)),
                 Some(Object::Signals(_)) => ("signals", None),
                 Some(Object::Quit(_)) => ("word to quit", None),
+                Some(Object::Bell(_)) => ("bell", None),
                 Some(Object::Recording(_)) => ("recording", None),
                 Some(Object::PidFile(_)) => ("pid file", None),
                 None => continue,

@@ -147,6 +147,17 @@ impl Sim {
         host.number.filter(|_| host.is_living())
     }
 
+    /// Renames the files of the host's log and of what it and its workers print on, each to its path and `.1`, and
+    /// sends it USR1: what logrotate(8) does.
+    pub fn rotate_logs(&mut self) {
+        self.kernel.borrow_mut().rotate_all(false);
+    }
+
+    /// What was written to the log at this path since it was last rotated; `None` if there is no such file.
+    pub fn log(&self, path: &str) -> Option<String> {
+        self.kernel.borrow().disk.file(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
     /// What the pid file at this path says, if there is one.
     pub fn pid_file(&self, path: &str) -> Option<String> {
         self.kernel.borrow().disk.pid_file(path).map(str::to_owned)

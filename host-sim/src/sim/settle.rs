@@ -39,6 +39,14 @@ impl Sim {
         }
     }
 
+    /// Demands that nobody writes to a log file that was renamed (S47).
+    pub(super) fn settle_logs(&mut self) {
+        if !self.run_until(EPSILON, |sim| sim.kernel.borrow().stale_logs().is_empty()) {
+            let stale = self.kernel.borrow().stale_logs().join("; ");
+            self.fail(Violation::new("S47", format!("{EPSILON:?} after all else has settled {stale}")));
+        }
+    }
+
     /// How a fleet is, as its host knows it; `None` if there is none of this name.
     pub fn fleet(&self, name: &str) -> Option<FleetStatus> {
         let kernel = self.kernel.borrow();

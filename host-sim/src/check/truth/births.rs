@@ -10,8 +10,9 @@ use host_core::id::WorkerId;
 use host_core::sys::Signal;
 
 /// What signals(7) of a worker says, as the README has it.
-const fn documented(signal: Signal) -> Disposition {
+const fn documented(signal: Signal, prints_on_files: bool) -> Disposition {
     match signal {
+        Signal::Usr1 if prints_on_files => Disposition::Reopen,
         Signal::Int | Signal::Term => Disposition::ExitZero,
         Signal::Quit => Disposition::Quit,
         Signal::Hup | Signal::Usr1 | Signal::Usr2 | Signal::Ttin | Signal::Ttou | Signal::Winch => {
@@ -36,6 +37,7 @@ impl Kernel {
             return;
         }
         let signals = &process.signals;
+        let documented = |signal| documented(signal, process.outputs.iter().any(Option::is_some));
         let set = Signal::ALL.iter().find(|signal| signals.disposition(**signal) != documented(**signal));
         let held = Signal::ALL.iter().find(|signal| signals.holds_back(**signal));
         // One that is stopped takes them when it is continued.
