@@ -24,6 +24,7 @@ errnos! {
     SRCH = 3, "ESRCH", "no such process";
     INTR = 4, "EINTR", "interrupted by a signal";
     IO = 5, "EIO", "input/output error";
+    NXIO = 6, "ENXIO", "no such device, or nobody reads it";
     BADF = 9, "EBADF", "bad or closed descriptor";
     CHILD = 10, "ECHILD", "no such child";
     AGAIN = 11, "EAGAIN", "not possible now, try again";
@@ -31,11 +32,14 @@ errnos! {
     ACCES = 13, "EACCES", "permission denied";
     BUSY = 16, "EBUSY", "in use by another";
     EXIST = 17, "EEXIST", "exists already";
+    NOTDIR = 20, "ENOTDIR", "not a directory";
+    ISDIR = 21, "EISDIR", "a directory";
     INVAL = 22, "EINVAL", "invalid argument";
     NFILE = 23, "ENFILE", "too many open files in the system";
     MFILE = 24, "EMFILE", "too many open files in this process";
     FBIG = 27, "EFBIG", "file too large";
     NOSPC = 28, "ENOSPC", "no space left";
+    ROFS = 30, "EROFS", "nothing can be written there";
     PIPE = 32, "EPIPE", "the connection has ended";
     NOSYS = 38, "ENOSYS", "not available on this system";
     NONET = 64, "ENONET", "machine is not on the network";
