@@ -100,6 +100,11 @@ pub enum Action {
     },
     /// Open the files of the log and of both outputs anew; what cannot be opened stays, and is told.
     ReopenFiles,
+    /// Tell a worker to open what it prints on anew (USR1); answers nothing.
+    Reopen {
+        /// Whom.
+        worker: WorkerId,
+    },
     /// Ask which children were stopped or continued; answers with an event each.
     ReadChildNews {
         /// Reap children that nobody here forked as well.

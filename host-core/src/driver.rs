@@ -221,6 +221,7 @@ impl Driver {
             Action::Nudge { worker } => self.nudge(worker),
             Action::Mind { worker, lanes } => self.mind(worker, lanes),
             Action::ReopenFiles => self.reopen_files(),
+            Action::Reopen { worker } => self.reopen(worker),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),

@@ -225,6 +225,12 @@ impl Driver {
         }
     }
 
+    /// One that cannot be told is about to be reaped.
+    pub(super) fn reopen(&self, worker: WorkerId) {
+        let Some(child) = self.children.links.get(&worker) else { return };
+        let _ = self.shared.sys.signal_child(child.process, Signal::Usr1);
+    }
+
     /// One that cannot be told – its channel is full, or it is about to be reaped – does not wait in its loop.
     pub(super) fn nudge(&self, worker: WorkerId) {
         let Some(child) = self.children.links.get(&worker) else { return };

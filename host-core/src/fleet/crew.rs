@@ -188,7 +188,7 @@ impl Crew {
         means.timers.set(Timer::Boot(worker), means.now + means.config.boot_timeout);
         self.tell(means, FleetNotice::Spawned { worker, pid });
         if self.born_before_reopening.remove(&worker) {
-            means.orders.push_back(Action::SignalWorker { worker, signal: Signal::Usr1 });
+            means.orders.push_back(Action::Reopen { worker });
         }
         // It was ordered before the fleet was stopped.
         match self.stop {
@@ -279,7 +279,7 @@ impl Crew {
                 WorkerId { fleet: self.id, slot: Slot::new(index as u16), incarnation: seat.incarnation };
             match seat.state {
                 State::Taken(_) => {
-                    means.orders.push_back(Action::SignalWorker { worker, signal: Signal::Usr1 });
+                    means.orders.push_back(Action::Reopen { worker });
                 }
                 State::Forking { .. } => {
                     self.born_before_reopening.insert(worker);

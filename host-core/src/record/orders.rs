@@ -28,6 +28,7 @@ variants! {
         17 = Finish(ending);
         18 = Mind { worker, lanes };
         19 = ReopenFiles;
+        20 = Reopen { worker };
     }
     Why {
         1 = Callback;

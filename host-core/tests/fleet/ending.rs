@@ -332,6 +332,28 @@ fn a_fleet_that_is_given_up_may_take_the_host_with_it() {
 }
 
 #[test]
+fn a_start_that_is_abandoned_ends_the_host_whatever_else_would_become_of_such_a_fleet() {
+    let mut rig = Rig::up(with(2, |fleet| fleet.restart_budget = budget(1, 1_000 * MS)));
+    rig.play([
+        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
+        (born("a0.2"), ""),
+        (exits("a0.2", 1), "died a0.2 1 unasked, degraded a, rest a0 x2"),
+        (abandoned("a"), "signal a1.1 TERM"),
+        (abandoned("a"), ""),
+        (exits("a1.1", 0), "died a1.1 0 Stop, empty a"),
+        (tick(), "stopping, end on signal, stopped, finish FleetGivenUp a"),
+    ]);
+    // One that stops already stops in order.
+    let mut rig = Rig::up(workers(1));
+    rig.play([
+        (signal(Signal::Term), "signal a0.1 TERM"),
+        (abandoned("a"), ""),
+        (exits("a0.1", 0), "died a0.1 0 Stop, empty a"),
+        (tick(), "stopping TERM, end on signal, stopped, finish FleetGivenUp a"),
+    ]);
+}
+
+#[test]
 fn a_host_whose_only_fleet_was_given_up_serves_nobody_and_ends() {
     let stops = || {
         with(1, |fleet| {

@@ -415,6 +415,10 @@ pub(crate) fn restore(fleet: &str) -> Row {
     Row::Fact(Event::RestoreAsked { fleet: f(fleet) })
 }
 
+pub(crate) fn abandoned(fleet: &str) -> Row {
+    Row::Fact(Event::StartAbandoned { fleet: f(fleet) })
+}
+
 pub(crate) fn breaks() -> Row {
     Row::Fact(Event::SystemFailed { call: "epoll_wait", errno: Errno::BADF })
 }
@@ -490,6 +494,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
         Action::ReadBeats { fleet } => format!("read {}", letter(*fleet)),
         Action::ReadChildNews { reap_strangers: true } => "news and strangers".into(),
         Action::ReadChildNews { reap_strangers: false } => "news".into(),
+        Action::Reopen { worker } => format!("reopen {}", name(*worker)),
         Action::ReopenFiles => "reopen files".into(),
         Action::KillAll => "kill all".into(),
         Action::TellFleet { fleet, notice } => return told_of(letter(*fleet), notice, is_loud),

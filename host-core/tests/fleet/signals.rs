@@ -124,7 +124,6 @@ fn pf_c22_signals_without_a_meaning_are_told_and_end_nobody() {
     rig.play([
         (signal(Signal::Hup), "ignored HUP"),
         (signal(Signal::Usr2), "ignored USR2"),
-        (signal(Signal::Usr1), ""),
         (signal(Signal::Alrm), ""),
         (tick(), ""),
         (next(), "look a in 100+"),
@@ -176,4 +175,33 @@ fn pf_c29_k_deaths_in_one_wake_are_k_births_in_the_same_wake() {
 fn a_resize_that_changes_nothing_is_not_told() {
     let mut rig = Rig::up(workers(2));
     rig.play([(resize("a", 2), ""), (restore("a"), "")]);
+}
+
+#[test]
+fn usr1_opens_files_anew_in_the_host_first_and_then_in_each_worker() {
+    let mut rig = Rig::up(workers(3));
+    rig.play([
+        (signal(Signal::Usr1), "reopen files, reopen a0.1, reopen a1.1, reopen a2.1"),
+        // One that is to leave may print to the end.
+        (signal(Signal::Ttou), "wanted a 2, signal a0.1 QUIT"),
+        (signal(Signal::Usr1), "reopen files, reopen a0.1, reopen a1.1, reopen a2.1"),
+        (exits("a0.1", 0), "died a0.1 0 Surplus"),
+        (signal(Signal::Usr1), "reopen files, reopen a1.1, reopen a2.1"),
+    ]);
+}
+
+#[test]
+fn a_worker_that_was_ordered_before_usr1_was_heard_may_have_been_born_with_the_files_before() {
+    let mut rig = Rig::up(workers(2));
+    rig.play([
+        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2"),
+        (exits("a1.1", 1), "died a1.1 1 unasked, spawn a1.2"),
+        (signal(Signal::Usr1), "reopen files"),
+        (born("a0.2"), "reopen a0.2"),
+        (signal(Signal::Usr1), "reopen files, reopen a0.2"),
+        (born("a1.2"), "reopen a1.2"),
+        // Whoever is ordered after that has the new ones.
+        (signal(Signal::Ttin), "wanted a 3, spawn a2.1"),
+        (born("a2.1"), ""),
+    ]);
 }

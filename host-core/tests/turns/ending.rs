@@ -44,12 +44,20 @@ fn an_orderly_stop_tells_the_youngest_first_and_then_ends_well() {
 
 #[test]
 fn signals_that_do_not_end_a_host_change_nothing() {
-    for other in [Signal::Kill, Signal::Usr1, Signal::Cont, Signal::Stop] {
+    for other in [Signal::Kill, Signal::Alrm, Signal::Cont, Signal::Stop] {
         let mut rig = Rig::standing(quick(), 1);
         let before = rig.host.clone();
         rig.play([(signal(other), "wait 50 period"), (tick(), "wait 50 period")]);
         assert_eq!(rig.host, before, "{other}");
     }
+}
+
+#[test]
+fn usr1_opens_files_anew_and_changes_nothing_else() {
+    let mut rig = Rig::standing(quick(), 1);
+    let before = rig.host.clone();
+    rig.play([(signal(Signal::Usr1), "reopen files, wait 50 period"), (tick(), "wait 50 period")]);
+    assert_eq!(rig.host, before);
 }
 
 #[test]

@@ -586,6 +586,7 @@ impl World {
             | Action::ReadBeats { .. }
             | Action::ReadChildNews { .. }
             | Action::ReopenFiles
+            | Action::Reopen { .. }
             | Action::KillAll
             | Action::TellFleet { .. } => panic!("{action:?} of a host without fleets"),
             Action::Finish(ending) => {

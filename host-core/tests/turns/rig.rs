@@ -291,6 +291,7 @@ fn order(action: &Action) -> String {
             let whose = service.map_or_else(String::new, |service| format!(" {}", letter(service)));
             format!("tell{whose} {}", told(notice))
         }
+        Action::ReopenFiles => "reopen files".into(),
         Action::Finish(ending) => format!("finish {ending:?}"),
         Action::Spawn { .. }
         | Action::SignalWorker { .. }
@@ -298,7 +299,7 @@ fn order(action: &Action) -> String {
         | Action::Mind { .. }
         | Action::ReadBeats { .. }
         | Action::ReadChildNews { .. }
-        | Action::ReopenFiles
+        | Action::Reopen { .. }
         | Action::KillAll
         | Action::TellFleet { .. } => format!("{action:?}, which only a host with fleets orders"),
     }

@@ -97,6 +97,7 @@ impl FailurePathCheck {
             | Action::ReadBeats { .. }
             | Action::ReadChildNews { .. }
             | Action::ReopenFiles
+            | Action::Reopen { .. }
             | Action::KillAll
             | Action::TellFleet { .. }
             | Action::Tell { .. } => {}

@@ -40,6 +40,7 @@ impl LivelockCheck {
                     | Action::CloseService { .. }
                     | Action::Finish(_)
                     | Action::ReopenFiles
+                    | Action::Reopen { .. }
                     | Action::KillAll
             ),
             Fact::Settled(_) => return None,

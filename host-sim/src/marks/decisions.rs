@@ -224,6 +224,7 @@ impl Decisions {
                 sometimes!(lanes.iter().count() == 1, "a worker is given back to its own lane");
                 sometimes!(lanes.iter().count() > 1, "a worker minds the lane of another");
             }
+            Action::Reopen { .. } => sometimes!("a worker is told to open files anew"),
             Action::ReopenFiles => sometimes!("files are opened anew"),
             Action::Look => sometimes!("a host looks before it goes on with its turn"),
             Action::NotifyFailure { why, .. } => match why {

@@ -277,7 +277,7 @@ impl<'a> World<'a> {
             }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
             // It answers nothing.
-            Action::ReopenFiles => {}
+            Action::ReopenFiles | Action::Reopen { .. } => {}
             Action::KillAll => self.workers.clear(),
             Action::Finish(_) => self.finished = true,
             Action::CloseService { .. } => self.closing = true,

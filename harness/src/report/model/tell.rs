@@ -204,6 +204,7 @@ fn order(action: &Action) -> Telling {
         Action::SignalWorker { worker, signal: Signal::Kill } => format!("orders: kill {}", id(*worker)),
         Action::SignalWorker { worker, signal } => format!("orders: {signal} to {}", id(*worker)),
         Action::Spawn { worker } => format!("orders: fork {}", id(*worker)),
+        Action::Reopen { worker } => format!("orders: {} opens files anew", id(*worker)),
         Action::ReopenFiles => "orders: open files anew".to_owned(),
         Action::KillAll => "orders: kill all".to_owned(),
         Action::Finish(ending) => format!("orders: finish, {ending:?}"),
