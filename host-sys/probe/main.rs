@@ -13,7 +13,7 @@ use host_core::id::ServiceId;
 use host_core::service::kick::{Callback, Site};
 use host_core::sys::{Errno, Interest, Signal, Sys};
 use host_core::time::{Duration, Instant};
-use host_core::{App, Connected, Context, Hosted, Listener, Ready, Result, Service};
+use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Worker};
 use host_sys::Linux;
 use rustix::process::{Resource, Rlimit, getrlimit, set_parent_process_death_signal, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -60,6 +60,15 @@ fn main() -> ExitCode {
         "failing-host" => return host_sys::main(host(Role::Fails)),
         "wrong-host" => return host_sys::main(host(Role::Idle).backlog(0)),
         "host-that-hangs-in-stop" => return host_sys::main(host(Role::HangsInStop)),
+        "daemon-whose-workers-crash" => return daemon(|_| Err(error("no database"))),
+        "daemon-that-is-killed-while-it-starts" => {
+            return daemon(|_| end_host(rustix::process::Signal::KILL));
+        }
+        "daemon-that-is-stopped-while-it-starts" => {
+            return daemon(|_| end_host(rustix::process::Signal::TERM));
+        }
+        "daemon-that-fails" => return host_sys::main(quiet(host(Role::Fails))),
+        "daemon-beside-a-thread" => return daemon_beside_a_thread(),
         "hung-in-its-turns" => return by_turns(Role::HangsInConnect),
         "children-that-end" => family::children_that_end(),
         "child-that-ended-is-reaped-once" => family::child_that_ended_is_reaped_once(),
@@ -329,6 +338,33 @@ fn host(role: Role) -> App {
 fn by_turns(role: Role) -> ExitCode {
     let result = host_sys::run_turns(host(role), 3);
     ExitCode::from(host_core::error::exit::status(&result))
+}
+
+// Daemons
+
+/// A daemon whose workers do this in the place of serving.
+fn daemon(body: fn(&mut Worker) -> Result) -> ExitCode {
+    let fleet = Fleet::new("broken").workers(2).restart_budget(2, LONG).run(body);
+    host_sys::main(quiet(App::new("probe").fleet(fleet)))
+}
+
+/// As a daemon that leaves no files.
+fn quiet(app: App) -> App {
+    app.daemonize().log("/dev/null").stdout("/dev/null").stderr("/dev/null")
+}
+
+/// A worker sends its host a signal, and is not ready.
+fn end_host(signal: rustix::process::Signal) -> Result {
+    let host = rustix::process::getppid().expect("a host");
+    rustix::process::kill_process(host, signal)?;
+    std::thread::park_timeout(LONG);
+    Ok(())
+}
+
+fn daemon_beside_a_thread() -> ExitCode {
+    let (_stays, gone) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || gone.recv());
+    daemon(|_| Ok(()))
 }
 
 // How a role speaks and waits

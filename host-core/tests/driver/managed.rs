@@ -62,3 +62,12 @@ fn one_that_is_not_there_is_told_of_once_and_never_tried_again() {
     let expected = ["notify READY=1; STATUS=serving; WATCHDOG=1", told, "wait 5000", "wait 5000"];
     assert_eq!(turns(2, Some(1000), &[Err(Errno::CONNREFUSED)]), expected);
 }
+
+#[test]
+fn one_that_fails_before_it_first_waits_never_served() {
+    let sys = Fake::new();
+    sys.managed.set(Some(ManagerWants::default()));
+    let fails = Hooks::new(&sys, "a").connect(|_, _| Err("nobody is there".into()));
+    assert!(run(App::new("test").seed(1).service(fails.hosted()), sys.clone(), Until::Turns(1)).is_err());
+    assert_eq!(sys.lines(&["notify"]), [""; 0]);
+}

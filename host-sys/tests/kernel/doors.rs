@@ -60,3 +60,35 @@ fn turns_end_by_themselves() {
         host_sys::run_turns(app(), turns).unwrap();
     }
 }
+
+#[test]
+fn a_daemon_that_does_not_come_to_serve_is_told_of_by_its_launcher() {
+    let threads = "error: this process has 2 threads, and a fork copies only the one that forks";
+    for (role, status, words) in [
+        (
+            "daemon-whose-workers-crash",
+            exit::FLEET_GIVEN_UP,
+            "error: fleet `broken` is given up: too many of its workers died young; the last of them: ",
+        ),
+        (
+            "daemon-that-is-killed-while-it-starts",
+            exit::SYSTEM_FAILED,
+            "error: the daemon has ended before it served, and did not say why: look into its log\n",
+        ),
+        (
+            "daemon-that-is-stopped-while-it-starts",
+            exit::SYSTEM_FAILED,
+            "error: the host was stopped before it served\n",
+        ),
+        (
+            "daemon-that-fails",
+            exit::SERVICE_FAILED,
+            "error: service `only` failed in connect: nobody is there\n",
+        ),
+        ("daemon-beside-a-thread", exit::SYSTEM_FAILED, threads),
+    ] {
+        let (end, told) = Probe::start(role).last_words();
+        assert_eq!(end, End::Exited(status.into()), "{role}: {told}");
+        assert!(told.starts_with(words), "{role}: {told}");
+    }
+}
