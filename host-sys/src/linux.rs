@@ -318,7 +318,10 @@ impl Sys for Linux {
 
     fn kick_bell(&self) -> Result<Handle, Errno> {
         let bell = self.opened(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))?;
-        self.with(bell, |fd| Ok(raw::ring_for(Some(fd))))?;
+        self.with(bell, |fd| {
+            raw::ring_for(Some(fd));
+            Ok(())
+        })?;
         self.kick_bell.set(Some(bell));
         Ok(bell)
     }

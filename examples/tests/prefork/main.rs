@@ -22,5 +22,6 @@ mod recycling;
 mod scratch;
 mod server;
 mod signals;
+mod soak;
 mod spread;
 mod start;

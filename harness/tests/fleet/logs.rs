@@ -51,7 +51,7 @@ fn s47_where_nothing_else_goes_wrong_everybody_is_seen_to_write_to_the_new_files
 /// The lines that a log has got, renamed or not, the first first, without their moments.
 fn lines_of(sim: &Sim) -> Vec<String> {
     let files = sim.recordings(&format!("{LOG}.1")).into_iter().chain(sim.recordings(LOG));
-    let text: String = files.map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    let text: String = files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
     text.lines().map(|line| line.split_once("] ").expect("a line of a log").1.to_owned()).collect()
 }
 
