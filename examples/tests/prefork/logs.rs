@@ -73,7 +73,7 @@ fn no_line_is_lost_while_files_are_rotated() {
         }
         // One at a time: two small answers in a row would wait for each other's acknowledgement.
         for output in ["out", "err"] {
-            client.send(&format!("!{output} {line}\n"));
+            client.send(format!("!{output} {line}\n"));
             assert_eq!(client.line(), format!("!{output} {line}"));
         }
     }
