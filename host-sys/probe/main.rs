@@ -361,6 +361,7 @@ fn end_host(signal: rustix::process::Signal) -> Result {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is what is refused")]
 fn daemon_beside_a_thread() -> ExitCode {
     let (_stays, gone) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || gone.recv());
