@@ -76,6 +76,7 @@ impl Kernel {
     fn check_order(&mut self, host: Index, action: &Action) {
         match action {
             Action::SignalWorker { worker, signal } => self.truths.ordered = Some((*worker, *signal)),
+            Action::Reopen { worker } => self.truths.ordered = Some((*worker, Signal::Usr1)),
             // One that may leave evidence was judged when it was asked for that.
             Action::TellFleet { notice: FleetNotice::Killed { worker, intent: Intent::Hung }, .. }
                 if !self.is_softened(*worker) =>

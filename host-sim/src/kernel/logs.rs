@@ -140,7 +140,12 @@ impl Kernel {
         if !super::disk::has_directory(path) {
             return self.failed(me, call, Errno::NOENT);
         }
-        if std::mem::take(&mut self.laid.refuse_open) {
+        // Whoever begins finds it as it should be.
+        let was_renamed = |(open, file, _): &(String, u32, bool)| {
+            open == path && self.disk.files[*file as usize].0 != *path
+        };
+        if self.laid.refuse_open && self.logs_of(me).iter().any(was_renamed) {
+            self.laid.refuse_open = false;
             sometimes!("a log cannot be opened anew");
             // Whoever has it open keeps it, and that is as it should be.
             for (of, kept) in self.disk.logs.values_mut() {
