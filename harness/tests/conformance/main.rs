@@ -23,6 +23,7 @@ mod errors;
 mod facts;
 mod files;
 mod listeners;
+mod logs;
 mod mutants;
 mod orphans;
 mod poller;
@@ -50,6 +51,7 @@ pub(crate) const CASES: &[(&[Case], bool)] = &[
     (errors::CASES, false),
     (files::CASES, false),
     (listeners::CASES, false),
+    (logs::CASES, false),
     (orphans::CASES, false),
     (orphans::CASES_OF_ADOPTERS, true),
     (signals::CASES, false),
