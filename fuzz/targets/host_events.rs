@@ -273,7 +273,10 @@ impl<'a> World<'a> {
             }
             Action::Spawn { worker } => self.spawn(worker),
             Action::SignalWorker { worker, signal } => self.signal(worker, signal),
-            Action::Nudge { .. } | Action::TellFleet { .. } => {}
+            Action::Nudge { .. }
+            | Action::TellFleet { .. }
+            | Action::ReopenFiles
+            | Action::Reopen { .. } => {}
             Action::Mind { worker, lanes } => {
                 assert!(!lanes.is_empty(), "{worker} is told to mind nothing");
                 if self.bytes.one_in(8) {
@@ -543,9 +546,10 @@ impl<'a> World<'a> {
                 _ => {
                     // Perhaps one that does not exist.
                     let fleet = FleetId::new(self.bytes.below(1 + self.fleets.len()) as u16);
-                    let workers = self.bytes.below(6) as u32;
+                    let workers = self.bytes.below(7) as u32;
                     self.facts.push_back(match workers {
                         5 => Event::RestoreAsked { fleet },
+                        6 => Event::StartAbandoned { fleet },
                         _ => Event::ResizeAsked { fleet, workers },
                     });
                 }

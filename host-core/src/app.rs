@@ -12,14 +12,13 @@ use crate::io::Ready;
 use crate::notice::Record;
 use crate::record::Recording;
 use crate::service::reconnect::{OnConnectError, Reconnect};
-use crate::sys::UnixPath;
+use crate::sys::{Place, UnixPath};
 use crate::time::Duration;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
 
 /// One of many blocking, input-bound programs in a host: the contract of ProcessHost 1.1, 2.
 ///
@@ -280,13 +279,6 @@ impl Listen {
     }
 }
 
-/// Where a listener is bound.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    Ip(SocketAddr),
-    Unix(UnixPath),
-}
-
 impl App {
     /// How many connections a listener queues that nobody has accepted: enough for a burst of a
     /// thousand clients, and below the kernel's own bound (SOMAXCONN, 4096 since Linux 5.4).
@@ -317,6 +309,12 @@ impl App {
     /// `address` is an IP address and a port, where port 0 lets the kernel choose one; or `unix:` and the path
     /// of a Unix socket. A socket that an earlier host left behind at that path is replaced, unless
     /// somebody listens there.
+    ///
+    /// A socket that whoever started this process has passed to it takes the place of the address: systemd with a socket
+    /// unit, say (sd_listen_fds(3)). It is found by its name (`FileDescriptorName=`), or, if none has the name of a
+    /// listener and there are as many as listeners, by its place. The host binds what nobody passes; a descriptor that
+    /// is for nobody is a mistake. What comes while no host runs waits in its queue. A [daemon](Self::daemonize) is
+    /// another process than the one that it was passed to, and takes none.
     ///
     /// Workers share its one queue; [`Fleet::listen_spread`] gives each of them a queue of its own.
     #[must_use]

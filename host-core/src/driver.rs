@@ -7,6 +7,7 @@ mod context;
 mod listeners;
 mod logs;
 mod manager;
+mod passed;
 mod recorder;
 mod signals;
 mod start;

@@ -16,8 +16,8 @@ pub use errno::Errno;
 pub use pid_file::PidFileError;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
 pub use types::{
-    Fact, Handle, Interest, ManagerWants, Output, Panic, PollEvent, Readiness, ShutdownHow, Signal,
-    SlotReading, SlotsId, UnixPath,
+    Fact, Handle, Interest, ManagerWants, Output, Panic, Passed, Place, PollEvent, Readiness, ShutdownHow,
+    Signal, SlotReading, SlotsId, UnixPath,
 };
 
 use crate::error::ServiceError;
@@ -72,6 +72,12 @@ pub trait Sys: Processes {
     /// [`Errno::ADDRINUSE`] if somebody listens there, [`Errno::EXIST`] if something else is there than a
     /// socket; whatever socket(2), bind(2) or listen(2) answer.
     fn listen_unix(&self, path: &UnixPath, backlog: u32) -> Result<Handle, Errno>;
+
+    /// The descriptors that whoever started this process has passed to it as listeners; asked once, by a host that
+    /// begins, and none from then on. They are non-blocking and close-on-exec from here on.
+    fn passed(&self) -> Vec<Passed> {
+        Vec::new()
+    }
 
     /// A TCP socket whose connection to `address` has begun (connect(2); "in progress" is success).
     ///

@@ -4,6 +4,7 @@ use crate::daemon::Launcher;
 use crate::handles::Handles;
 use crate::kick::Kick;
 use crate::manager::{self, Manager};
+use crate::passed;
 use crate::pid_file::{self, PidFiles};
 use crate::poller::{self, Poller};
 use crate::process::Children;
@@ -18,8 +19,8 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, Handle, Interest, ManagerWants, Output, Panic, PidFileError, PollEvent, Processes as _, Readiness,
-    ShutdownHow, Signal, Sys, UnixPath,
+    Errno, Handle, Interest, ManagerWants, Output, Panic, Passed, PidFileError, PollEvent, Processes as _,
+    Readiness, ShutdownHow, Signal, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use rustix::event::{EventfdFlags, eventfd};
@@ -172,6 +173,14 @@ impl Sys for Linux {
         let handle = self.handles.borrow_mut().insert(fd);
         self.paths.borrow_mut().insert(handle, bound);
         Ok(handle)
+    }
+
+    fn passed(&self) -> Vec<Passed> {
+        let name = |socket: passed::Socket| {
+            let passed::Socket { number, name, fd, place } = socket;
+            Passed { number, name, handle: self.handles.borrow_mut().insert(fd), place: place.map_err(errno) }
+        };
+        passed::take(self.pid()).into_iter().map(name).collect()
     }
 
     fn connect(&self, address: SocketAddr) -> Result<Handle, Errno> {

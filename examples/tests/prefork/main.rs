@@ -8,6 +8,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod activated;
 mod baseline;
 mod daemon;
 mod death;

@@ -1,11 +1,12 @@
 //! The named listeners: bound before anything starts, kept until the end.
 
+use super::passed;
 use crate::app::fleet::Fleet;
-use crate::app::{App, Listen, Place};
+use crate::app::{App, Listen};
 use crate::error::Mistake;
 use crate::fleet::lanes::Lanes;
 use crate::id::FleetId;
-use crate::sys::{Errno, Handle, Sys};
+use crate::sys::{Errno, Handle, Passed, Place, Sys};
 use crate::worker::Link;
 use alloc::format;
 use alloc::rc::Rc;
@@ -49,18 +50,32 @@ impl NamedListener {
     }
 }
 
-/// Binds every listener whose address can be read; what cannot be bound is a mistake like any other.
-pub(super) fn bind(app: &App, sys: &dyn Sys, mistakes: &mut Vec<Mistake>) -> Vec<NamedListener> {
+/// Binds every listener whose address can be read, but for those that `passed` descriptors are for; what cannot be
+/// bound is a mistake like any other.
+pub(super) fn bind(
+    app: &App,
+    passed: &[Passed],
+    sys: &dyn Sys,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<NamedListener> {
     let mut bound = Vec::new();
-    for listen in &app.listens {
+    let spread: Vec<_> =
+        app.fleets.iter().flat_map(|fleet| &fleet.listens).map(|listen| &*listen.name).collect();
+    let taken = passed::assign(passed, &app.listens, &spread, mistakes);
+    let is_taken = |handle| taken.iter().flatten().any(|(taken, _)| *taken == handle);
+    for left in passed.iter().filter(|passed| !is_taken(passed.handle)) {
+        sys.close(left.handle);
+    }
+    for (listen, taken) in app.listens.iter().zip(&taken) {
         let backlog = app.backlog.max(1);
-        let answer = match listen.place {
-            None => continue,
-            Some(Place::Ip(address)) => sys.listen(address, backlog).and_then(|handle| {
+        let answer = match (taken, listen.place) {
+            (Some(taken), _) => Ok(*taken),
+            (None, None) => continue,
+            (None, Some(Place::Ip(address))) => sys.listen(address, backlog).and_then(|handle| {
                 let address = sys.local_address(handle).inspect_err(|_| sys.close(handle))?;
                 Ok((handle, Place::Ip(address)))
             }),
-            Some(Place::Unix(path)) => {
+            (None, Some(Place::Unix(path))) => {
                 sys.listen_unix(&path, backlog).map(|handle| (handle, Place::Unix(path)))
             }
         };

@@ -4,7 +4,7 @@ use super::logs::Logs;
 use super::recorder::Recorder;
 use super::workers::Children;
 use super::{CHANNEL_KEY, Driver, NamedListener, QUIT_KEY, Shared, Until, listeners, signals};
-use crate::app::{App, LogPaths, Place};
+use crate::app::{App, LogPaths};
 use crate::config::HostConfig;
 use crate::error::{ConfigError, Mistake, RunError};
 use crate::event::Event;
@@ -13,7 +13,7 @@ use crate::io::registry::Registry;
 use crate::manager::Manager;
 use crate::notice::Notice;
 use crate::record::{Begin, Recording};
-use crate::sys::{Fact, Handle, Interest, PidFileError, Sys};
+use crate::sys::{Fact, Handle, Interest, PidFileError, Place, Sys};
 use crate::worker::Link;
 use alloc::format;
 use alloc::rc::Rc;
@@ -41,7 +41,7 @@ impl Driver {
         };
         // Whoever runs already has the ports as well, and this says who that is.
         let pid_file = take_pid_file(app.pid_file.take(), &*sys, &mut mistakes);
-        let mut listeners = listeners::bind(&app, &*sys, &mut mistakes);
+        let mut listeners = listeners::bind(&app, &sys.passed(), &*sys, &mut mistakes);
         let mut fleets = core::mem::take(&mut app.fleets);
         listeners.extend(listeners::bind_spread(&mut fleets, app.backlog, &*sys, &mut mistakes));
         let children = Children::prepare(fleets, &*sys, &mut mistakes);
@@ -97,7 +97,7 @@ impl Driver {
                 mistakes.push(Mistake { field: field.into(), found, wanted: wanted.into() });
             }
         }
-        let bound = listeners::bind(&app, &*sys, &mut mistakes);
+        let bound = listeners::bind(&app, &[], &*sys, &mut mistakes);
         let logs = Logs::open(LogPaths::default(), false, &sys, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(ConfigError { mistakes }.into());

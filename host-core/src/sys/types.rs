@@ -5,9 +5,11 @@ use crate::config::HostConfig;
 use crate::event::Event;
 use crate::fleet::beat::Beat;
 use crate::host::Host;
+use crate::sys::Errno;
 use crate::time::{Duration, Instant};
 use alloc::string::String;
 use core::fmt;
+use core::net::SocketAddr;
 use core::ops::BitOr;
 
 /// An open descriptor of the calling process; what the number means is the implementation's business.
@@ -141,6 +143,38 @@ impl fmt::Debug for UnixPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.as_str())
     }
+}
+
+/// Where a listener is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// An internet address.
+    Ip(SocketAddr),
+    /// A path; one that begins with `@` is a name of its own kind (unix(7), abstract).
+    Unix(UnixPath),
+}
+
+/// `127.0.0.1:80`, `unix:/run/x.sock`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+/// A descriptor that this process was given by whoever started it, as a listener (sd_listen_fds(3)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Passed {
+    /// Its number, for people.
+    pub number: u32,
+    /// Its name; `unknown` if it was given none.
+    pub name: String,
+    /// What it is from here on.
+    pub handle: Handle,
+    /// Where it listens, or why it is no stream socket that does.
+    pub place: Result<Place, Errno>,
 }
 
 /// Which direction of a connection to end.

@@ -12,8 +12,8 @@ use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
     Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants,
-    Output, Panic, Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading,
-    SlotsId, Sys, UnixPath,
+    Output, Panic, Passed, Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal,
+    SlotReading, SlotsId, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -58,6 +58,8 @@ pub(crate) struct Fake {
     pub(crate) witnesses: Cell<bool>,
     /// Who started this process, if it wants to be told how it is.
     pub(crate) managed: Cell<Option<ManagerWants>>,
+    /// What it was started with.
+    pub(crate) passed: RefCell<Vec<Passed>>,
     record: RefCell<Vec<String>>,
     /// What was written to the recording of the host itself.
     pub(crate) recorded: RefCell<Vec<u8>>,
@@ -480,6 +482,10 @@ impl Sys for Fake {
     fn notify(&self, message: &str) -> core::result::Result<(), Errno> {
         self.note(format!("notify {}", message.replace('\n', "; ")));
         self.take("notify", Ok(0)).map(drop)
+    }
+
+    fn passed(&self) -> Vec<Passed> {
+        self.passed.take()
     }
 
     fn log_open(&self, path: &str) -> core::result::Result<Handle, Errno> {

@@ -11,6 +11,7 @@ mod hosted;
 mod lanes;
 mod logs;
 mod managed;
+mod passed;
 mod pid_file;
 mod record;
 mod sockets;
