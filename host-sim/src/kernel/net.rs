@@ -141,6 +141,11 @@ impl Net {
             .collect()
     }
 
+    /// Whether both sides have finished and know it of each other (TCP_CLOSE): nothing happens to it any more.
+    fn is_over(&self, conn: u32) -> bool {
+        self.conns[conn as usize].ends.iter().all(|end| end.fin_received)
+    }
+
     pub(crate) fn holds(&mut self, conn: u32, side: u8) -> Holds {
         let room = self.room(conn, side);
         let end = self.end(conn, side);
@@ -359,7 +364,9 @@ impl Kernel {
         let available = end.received.len().min(buffer.len());
         // Of what is there, nothing may be read; of nothing, not even that.
         if end.received.is_empty() {
-            if let Some(errno) = self.take_pending(conn, side) {
+            // Of what has ended nothing else is told, whatever came after it (SOCK_DONE): the error stays.
+            let is_end = end.fin_received && self.honours(Rule::EndOutlivesReset);
+            if !is_end && let Some(errno) = self.take_pending(conn, side) {
                 return self.failed(me, Call::Read, errno);
             }
             let end = self.net.end(conn, side);
@@ -422,7 +429,10 @@ impl Kernel {
         self.record(me, Kind::Write, handle.raw(), count as u64);
         self.trace.aside(|| Aside::Stream(conn));
         self.record(me, Kind::Content, hash_bytes(&bytes[..count]), 0);
-        self.send(conn, side, Segment::Data(bytes[..count].to_vec()));
+        // Of no bytes nothing is sent, which would reset one who reads no more.
+        if count > 0 {
+            self.send(conn, side, Segment::Data(bytes[..count].to_vec()));
+        }
         Ok(count)
     }
 
@@ -530,6 +540,8 @@ impl Kernel {
         match state {
             State::Connecting => self.close_begun(conn, side),
             State::Dead => {}
+            // Nobody is left who would hear of it.
+            State::Established if self.net.is_over(conn) && self.honours(Rule::OverIsOver) => {}
             // K14: what was not read makes the close a reset.
             State::Established if unread && self.honours(Rule::UnreadIsReset) => self.send_reset(conn, side),
             State::Established if !unread && !self.honours(Rule::ReadIsEnd) => self.send_reset(conn, side),
@@ -639,12 +651,15 @@ impl Kernel {
     }
 
     fn receive_reset(&mut self, conn: u32, side: u8) {
+        let over = self.net.is_over(conn) && self.honours(Rule::OverIsOver);
         let end = self.net.end(conn, side);
-        if end.state == State::Dead {
+        if end.state == State::Dead || over {
             return;
         }
-        // After the peer's end there is nothing to read: what is broken is the way out (tcp_reset).
-        end.error = Some(if end.fin_received { Errno::PIPE } else { Errno::CONNRESET });
+        // After the peer's end there is nothing to read: what is broken is the way out, if it was open
+        // (tcp_reset).
+        let way_out = end.fin_received && !end.fin_sent;
+        end.error = Some(if way_out { Errno::PIPE } else { Errno::CONNRESET });
         end.state = State::Dead;
         self.record_world(Kind::ArriveReset, u64::from(conn), u64::from(side));
         self.notify_end(conn, side);
