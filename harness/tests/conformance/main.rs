@@ -55,6 +55,7 @@ pub(crate) const CASES: &[(&[Case], bool)] = &[
     (signals::CASES, false),
     (slots::CASES, false),
     (workers::CASES, false),
+    (programs::CASES, false),
 ];
 
 /// How long all programs together may take; a bound, not a wait.

@@ -37,6 +37,30 @@ pub(crate) const CASE: Case = Case {
     body: compare,
 };
 
+/// What programs themselves promise.
+pub(crate) const CASES: &[Case] = cases![a_step_that_a_stopped_child_skips_takes_its_places,];
+
+fn a_step_that_a_stopped_child_skips_takes_its_places(world: &World) {
+    let program = "0 channel 0 0; 0 fork 3 0; 0 signal-child 2 19; 1 channel 0 0; 0 signal-child 2 18; \
+        1 channel 0 0; 1 write 2 1; 1 write 4 5; 1 read 5 9; 0 write 0 2; 1 read 1 9";
+    let outcomes = Observed::of(world, program.parse().unwrap()).outcomes;
+    let expected = [
+        "ok",
+        "forked",
+        "sent",
+        "not its turn",
+        "sent",
+        "ok",
+        "no handle",
+        "5",
+        "5 h5",
+        "2",
+        "2 j2",
+        "child 1 at the end: signal KILL",
+    ];
+    assert_eq!(outcomes, expected);
+}
+
 /// How many programs there are, unless `HOST_PROGRAMS` says so.
 const PROGRAMS: u64 = 2000;
 

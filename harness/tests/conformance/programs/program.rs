@@ -143,6 +143,21 @@ impl Program {
         Self { steps }
     }
 
+    /// The place that step `number` begins at in the table of its process, whether those before it were made or
+    /// skipped. A child's table begins as its parent's is when it is born.
+    pub(crate) fn place(&self, number: usize) -> usize {
+        let by = self.steps[number].by;
+        let (mut tables, mut forks) = ([0; PROCESSES as usize], 0);
+        for step in &self.steps[..number] {
+            if step.verb == Verb::Fork && step.by == 0 && forks + 1 < tables.len() {
+                forks += 1;
+                tables[forks] = tables[0];
+            }
+            tables[usize::from(step.by)] += step.handles();
+        }
+        tables[usize::from(by)]
+    }
+
     /// Without one of its steps, or `None` if there is nothing of it to take out.
     pub(crate) fn without(&self, place: usize) -> Option<Self> {
         let mut steps = self.steps.clone();
