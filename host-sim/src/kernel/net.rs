@@ -430,7 +430,7 @@ impl Kernel {
         self.trace.aside(|| Aside::Stream(conn));
         self.record(me, Kind::Content, hash_bytes(&bytes[..count]), 0);
         // Of no bytes nothing is sent, which would reset one who reads no more.
-        if count > 0 {
+        if count > 0 || !self.honours(Rule::NothingIsNotSent) {
             self.send(conn, side, Segment::Data(bytes[..count].to_vec()));
         }
         Ok(count)
