@@ -70,8 +70,10 @@ fn a_step_that_a_stopped_child_skips_takes_its_places(world: &World) {
     assert_eq!(outcomes, expected);
 }
 
-/// How many programs there are, unless `HOST_PROGRAMS` says so.
+/// How many programs there are, unless [`COUNT`] says so.
 const PROGRAMS: u64 = 2000;
+/// Where it is said how many there are.
+pub(crate) const COUNT: &str = "HOST_PROGRAMS";
 
 /// Runs `HOST_PROGRAMS` programs from seed `HOST_PROGRAMS_FROM` on, or the one that is in `HOST_PROGRAM`.
 fn compare(world: &World) {
@@ -86,7 +88,7 @@ fn compare(world: &World) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`, but must be a number")),
         Err(_) => usual,
     };
-    let (count, from) = (figure("HOST_PROGRAMS", PROGRAMS), figure("HOST_PROGRAMS_FROM", 0));
+    let (count, from) = (figure(COUNT, PROGRAMS), figure("HOST_PROGRAMS_FROM", 0));
     let (mut others, mut late) = (0, Vec::new());
     for seed in from..from + count {
         let observed = observe(world, seed);
