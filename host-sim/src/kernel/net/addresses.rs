@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The first port that port 0 gives.
 const FIRST_PORT: u16 = 40_000;
+/// How many it gives before it begins anew; the last one is the last there is.
+const PORTS: u16 = u16::MAX - FIRST_PORT + 1;
 /// Where Unix sockets are, for clients that connect to them by the name of their listener.
 pub(super) const PATHS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 255, 255, 254));
 /// Where simulated clients come from.
@@ -39,6 +41,16 @@ impl Net {
         };
         self.listeners.iter().any(conflicts)
     }
+
+    /// The port that port 0 gives: not one that was just given back, since whoever still connects there means
+    /// somebody else.
+    fn free_port(&mut self, ip: IpAddr) -> u16 {
+        let taken = |port| self.is_taken(SocketAddr::new(ip, port));
+        let mut ports = (FIRST_PORT + self.bound..=u16::MAX).chain(FIRST_PORT..=u16::MAX);
+        let port = ports.find(|port| !taken(*port)).expect("fewer listeners than ports");
+        self.bound = (port - FIRST_PORT + 1) % PORTS;
+        port
+    }
 }
 
 impl Kernel {
@@ -49,12 +61,7 @@ impl Kernel {
             return self.failed(me, Call::Listen, Errno::ADDRNOTAVAIL);
         }
         if address.port() == 0 {
-            // Not one that was just given back: whoever still connects there means somebody else.
-            let taken = |port| self.net.is_taken(SocketAddr::new(address.ip(), port));
-            let mut ports = (FIRST_PORT + self.net.bound..=u16::MAX).chain(FIRST_PORT..=u16::MAX);
-            let port = ports.find(|port| !taken(*port)).expect("fewer listeners than ports");
-            self.net.bound = (port - FIRST_PORT + 1) % (u16::MAX - FIRST_PORT);
-            address.set_port(port);
+            address.set_port(self.net.free_port(address.ip()));
         } else if self.net.is_taken(address) && self.honours(Rule::AddressIsTaken) {
             return self.failed(me, Call::Listen, Errno::ADDRINUSE);
         }
@@ -84,5 +91,18 @@ impl Kernel {
             ) => Err(Errno::NOTSOCK),
             None => Err(Errno::BADF),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_port_is_given_once_and_then_the_first_again() {
+        let mut net = Net::default();
+        let given: Vec<_> = (0..PORTS).map(|_| net.free_port(CLIENTS)).collect();
+        assert!(given.iter().copied().eq(FIRST_PORT..=u16::MAX));
+        assert_eq!(net.free_port(CLIENTS), FIRST_PORT);
     }
 }
