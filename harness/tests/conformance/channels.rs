@@ -337,18 +337,20 @@ fn a_channel_of_which_both_directions_have_ended_is_hung_up_at_both_ends(world: 
 }
 
 fn a_single_empty_message_is_missed_or_not_and_all_others_are(world: &World) {
-    let reset = Some(Errno::CONNRESET);
-    let rows: [(&[&[u8]], &[Option<Errno>]); 5] = [
+    /// Which messages are left, and what may come of it.
+    type Row = (&'static [&'static [u8]], &'static [Option<Errno>]);
+    const RESET: Option<Errno> = Some(Errno::CONNRESET);
+    const ROWS: &[Row] = &[
         (&[], &[None]),
         // Linux 6.18 does not miss it, older kernels do (before 6.16 or so).
-        (&[b""], &[None, reset]),
-        (&[b"", b""], &[reset]),
-        (&[b"", b"x"], &[reset]),
-        (&[b"x"], &[reset]),
+        (&[b""], &[None, RESET]),
+        (&[b"", b""], &[RESET]),
+        (&[b"", b"x"], &[RESET]),
+        (&[b"x"], &[RESET]),
     ];
-    for (messages, expected) in rows {
+    for (messages, expected) in ROWS {
         let (one, other) = world.channel();
-        for message in messages {
+        for message in *messages {
             world.write(one, message);
         }
         world.sys.close(other);
