@@ -163,6 +163,8 @@ pub(crate) struct Kernel {
     /// What started the host wants to be told, and what it was told.
     pub(crate) manager: Option<ManagerWants>,
     pub(crate) notified: Vec<(Nanos, String)>,
+    /// Whether a single empty message is missed when a channel ends, once that was asked.
+    pub(crate) misses_an_empty_message: Option<bool>,
     /// What this machine does not honour, to see that somebody notices.
     pub(crate) broken_rule: Option<Rule>,
 }
@@ -204,6 +206,7 @@ impl Kernel {
             subreaper: false,
             manager: None,
             notified: Vec::new(),
+            misses_an_empty_message: None,
             broken_rule: None,
         }
     }

@@ -116,7 +116,7 @@ pub(crate) fn real(case: &Case, limit: Duration) -> Result<String, Failed> {
 fn read_to_end(from: &mut (impl std::io::Read + AsFd), into: &mut Vec<u8>, limit: Duration) -> bool {
     let deadline = now() + limit;
     loop {
-        let left = Timespec::try_from(deadline.saturating_sub(now())).expect("less than a minute or two");
+        let left = Timespec::try_from(deadline.saturating_sub(now())).expect("a limit is hours at most");
         match poll(&mut [PollFd::new(from, PollFlags::IN)], Some(&left)) {
             Ok(0) => return false,
             Ok(_) => {}

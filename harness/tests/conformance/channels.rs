@@ -7,7 +7,7 @@ use host_core::time::Instant;
 
 pub(crate) const CASES: &[Case] = cases![
     a_channel_of_which_both_directions_have_ended_is_hung_up_at_both_ends,
-    an_empty_message_is_not_missed_if_it_is_the_first,
+    a_single_empty_message_is_missed_or_not_and_all_others_are,
     k17_a_channel_ends_with_the_last_copy_of_its_other_end,
     k17_a_sibling_that_did_not_keep_an_end_holds_up_nothing,
     k17_a_copy_in_a_stopped_process_holds_the_channel_open,
@@ -336,19 +336,25 @@ fn a_channel_of_which_both_directions_have_ended_is_hung_up_at_both_ends(world: 
     assert_eq!(world.ready(one, Interest::READ | Interest::WRITE), hung_up);
 }
 
-fn an_empty_message_is_not_missed_if_it_is_the_first(world: &World) {
-    let rows: [(&[&[u8]], Option<Errno>); 4] = [
-        (&[b""], None),
-        (&[b"", b""], Some(Errno::CONNRESET)),
-        (&[b"", b"x"], Some(Errno::CONNRESET)),
-        (&[b"x"], Some(Errno::CONNRESET)),
+fn a_single_empty_message_is_missed_or_not_and_all_others_are(world: &World) {
+    /// Which messages are left, and what may come of it.
+    type Row = (&'static [&'static [u8]], &'static [Option<Errno>]);
+    const RESET: Option<Errno> = Some(Errno::CONNRESET);
+    const ROWS: &[Row] = &[
+        (&[], &[None]),
+        // Linux 6.18 does not miss it, older kernels do (before 6.16 or so).
+        (&[b""], &[None, RESET]),
+        (&[b"", b""], &[RESET]),
+        (&[b"", b"x"], &[RESET]),
+        (&[b"x"], &[RESET]),
     ];
-    for (messages, expected) in rows {
+    for (messages, expected) in ROWS {
         let (one, other) = world.channel();
-        for message in messages {
+        for message in *messages {
             world.write(one, message);
         }
         world.sys.close(other);
-        assert_eq!(world.sys.take_error(one), Ok(expected), "{messages:?}");
+        let told = world.sys.take_error(one).unwrap();
+        assert!(expected.contains(&told), "{messages:?}: {told:?}");
     }
 }

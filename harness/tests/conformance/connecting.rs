@@ -11,6 +11,7 @@ pub(crate) const CASES: &[Case] = cases![
     k10_a_backlog_of_n_holds_n_and_one_and_the_rest_hang_without_being_refused,
     k12_closing_the_last_holder_of_a_listener_resets_those_in_its_queue,
     k15_a_connection_that_was_reset_before_it_was_accepted_is_accepted_all_the_same,
+    k15_a_connection_that_is_given_up_as_soon_as_it_is_in_the_queue_is_accepted_all_the_same,
     a_port_that_nobody_listens_on_refuses,
     a_port_is_bound_once_and_only_on_this_machine,
     both_ends_know_their_addresses,
@@ -53,6 +54,23 @@ fn k15_a_connection_that_was_reset_before_it_was_accepted_is_accepted_all_the_sa
     assert_eq!(world.sys.write(server, b"x"), Ok(1), "the first write finds out");
     let ended = world.ready(server, Interest::READ);
     assert!(ended.ended);
+}
+
+fn k15_a_connection_that_is_given_up_as_soon_as_it_is_in_the_queue_is_accepted_all_the_same(world: &World) {
+    let (bystander, _other) = world.channel();
+    for _ in 0..8 {
+        let (listener, address) = world.listen(8);
+        let client = world.sys.connect(address).expect("it begins");
+        // It may not stand yet on the client's side, where the answer is on its way: then it is reset.
+        world.ready(listener, Interest::READ);
+        world.sys.close(client);
+        // For longer than a reset takes.
+        world.quiet(bystander);
+        let server = world.accept(listener);
+        let end = world.read(server);
+        assert!(end == Ok(Vec::new()) || end == Err(Errno::CONNRESET), "{end:?}");
+        world.sys.close(listener);
+    }
 }
 
 fn a_port_that_nobody_listens_on_refuses(world: &World) {

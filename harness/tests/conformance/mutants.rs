@@ -1,6 +1,7 @@
 //! Would this suite notice if the simulated kernel were wrong?
 //!
-//! Each rule of it is broken once; then a case must fail, or a program do what the real kernel does not.
+//! Each rule of it is broken once; then a case must fail, or the real kernel have done with a program what no such
+//! machine does. Those that nobody notices are listed, with the reason, and are no others.
 
 use crate::arms::{self, Case};
 use crate::programs::{self, Observed};
@@ -17,8 +18,8 @@ pub(crate) const CASE: Case =
 const PROGRAMS: u64 = 300;
 /// How many events a case or a program has at most; a bound, and far from what any has.
 const EVENTS_MAX: u64 = 10_000_000;
-/// How many of a hundred must be found out.
-const FOUND_OUT_MIN: usize = 95;
+/// Rules that nobody notices when they are broken, and why nobody can.
+const UNNOTICED: &[(Rule, &str)] = &[];
 
 fn each_is_found_out(world: &World) {
     let observed: Vec<_> = (0..PROGRAMS).map(|seed| programs::observe(world, seed)).collect();
@@ -28,16 +29,29 @@ fn each_is_found_out(world: &World) {
     // What fails on purpose from here on need not be said.
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let (mut list, mut found_out) = (String::new(), 0);
+    let (mut list, mut wrong, mut found_out) = (String::new(), String::new(), 0);
     for rule in Rule::ALL {
         let by = noticed(Some(*rule), &pool).or_else(|| noticed_by_a_program(Some(*rule), &observed, &pool));
         found_out += usize::from(by.is_some());
-        let by = by.unwrap_or_else(|| "NOBODY".to_owned());
-        writeln!(list, "{rule:?}: {}: noticed by {by}", rule.broken()).unwrap();
+        let listed = UNNOTICED.iter().find(|(unnoticed, _)| unnoticed == rule);
+        match (&by, listed) {
+            (None, None) => writeln!(
+                wrong,
+                "{rule:?} can be broken and nobody notices: write a case that fails then, or, if no call of `Sys` can show it, list the rule in UNNOTICED with the reason"
+            ),
+            (Some(by), Some(_)) => writeln!(
+                wrong,
+                "{rule:?} is listed in UNNOTICED, and {by} notices that it is broken: take it off the list"
+            ),
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+        }
+        .unwrap();
+        let nobody = listed.map_or_else(|| "NOBODY".to_owned(), |(_, why)| format!("nobody: {why}"));
+        writeln!(list, "{rule:?}: {}: noticed by {}", rule.broken(), by.unwrap_or(nobody)).unwrap();
     }
     std::panic::set_hook(tell);
     let summary = format!("{list}{found_out} of {} rules that were broken are noticed", Rule::ALL.len());
-    assert!(found_out * 100 >= Rule::ALL.len() * FOUND_OUT_MIN, "\n{summary}");
+    assert!(wrong.is_empty(), "\n{summary}\n\n{wrong}");
     eprintln!("{summary}");
 }
 

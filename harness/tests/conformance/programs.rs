@@ -19,6 +19,15 @@ use std::rc::Rc;
 
 /// How many machines may disagree with the real one before it counts.
 const MACHINES: u64 = 400;
+/// How many of them, the first ones, are at rest before each call, as the real one nearly always is: there, what
+/// a call sets off is done when it comes back. The others have haste, each before calls of its own.
+const MACHINES_AT_REST: u64 = 8;
+/// How often a program that only haste explains is run once more. If it was the real kernel that was late, that
+/// will not happen each time; if it is the model that is wrong, and haste hides it, it will.
+const AGAIN: u32 = 5;
+/// How many programs in a thousand may be late once. Of 20,000 none was, on two processors with a load of seven;
+/// a machine on which they are many is too busy to compare with.
+const LATE_MAX: u64 = 10;
 /// How long one program may take on the real kernel; a bound, not a wait.
 const BOUND: Duration = Duration::from_secs(30);
 
@@ -37,44 +46,75 @@ pub(crate) const CASE: Case = Case {
     body: compare,
 };
 
-/// How many programs there are, unless `HOST_PROGRAMS` says so.
+/// What programs themselves promise.
+pub(crate) const CASES: &[Case] = cases![a_step_that_a_stopped_child_skips_takes_its_places,];
+
+fn a_step_that_a_stopped_child_skips_takes_its_places(world: &World) {
+    let program = "0 channel 0 0; 0 fork 3 0; 0 signal-child 2 19; 1 channel 0 0; 0 signal-child 2 18; \
+        1 channel 0 0; 1 write 2 1; 1 write 4 5; 1 read 5 9; 0 write 0 2; 1 read 1 9";
+    let outcomes = Observed::of(world, program.parse().unwrap()).outcomes;
+    let expected = [
+        "ok",
+        "forked",
+        "sent",
+        "not its turn",
+        "sent",
+        "ok",
+        "no handle",
+        "5",
+        "5 h5",
+        "2",
+        "2 j2",
+        "child 1 at the end: signal KILL",
+    ];
+    assert_eq!(outcomes, expected);
+}
+
+/// How many programs there are, unless [`COUNT`] says so.
 const PROGRAMS: u64 = 2000;
+/// Where it is said how many there are.
+pub(crate) const COUNT: &str = "HOST_PROGRAMS";
 
 /// Runs `HOST_PROGRAMS` programs from seed `HOST_PROGRAMS_FROM` on, or the one that is in `HOST_PROGRAM`.
 fn compare(world: &World) {
     let pool = Pool::default();
-    let any = |_: &mut Sim| {};
-    let compare = |which: &str, observed: Observed| match observed.allowed(&pool, &any) {
-        Ok(machine) => machine,
-        Err(_) => {
-            let least = observed.shrunk(world, &pool);
-            let simulated = least.allowed(&pool, &any).expect_err("it was not allowed either");
-            panic!(
-                "what a program did on the real kernel was done by none of {MACHINES} simulated machines ({which}):\n{}\nagain: HOST_PROGRAM='{}' cargo test -p harness --test conformance programs",
-                least.difference(&simulated),
-                least.program,
-            );
-        }
-    };
     if let Ok(text) = std::env::var("HOST_PROGRAM") {
         let program = text.parse().unwrap_or_else(|error| panic!("HOST_PROGRAM: {error}"));
-        compare("the given one", Observed::of(world, program));
+        let found = Observed::of(world, program).judged(world, &pool, "the given one");
+        eprintln!("it is allowed: {found:?}");
         return;
     }
     let figure = |name: &str, usual| match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`, but must be a number")),
         Err(_) => usual,
     };
-    let (count, from) = (figure("HOST_PROGRAMS", PROGRAMS), figure("HOST_PROGRAMS_FROM", 0));
-    let (mut others, mut furthest) = (0, 0);
+    let (count, from) = (figure(COUNT, PROGRAMS), figure("HOST_PROGRAMS_FROM", 0));
+    let (mut others, mut late) = (0, Vec::new());
     for seed in from..from + count {
-        let machine = compare(&format!("HOST_PROGRAMS_FROM={seed} HOST_PROGRAMS=1"), observe(world, seed));
-        others += u64::from(machine > 0);
-        furthest = furthest.max(machine);
+        let observed = observe(world, seed);
+        let program = Rc::clone(&observed.program);
+        match observed.judged(world, &pool, &format!("HOST_PROGRAMS_FROM={seed} HOST_PROGRAMS=1")) {
+            Allowed::AtRest(machine) => others += u64::from(machine > 0),
+            Allowed::Late => late.push(program),
+        }
     }
-    eprintln!(
-        "{count} programs are allowed, {others} of them on another machine than the first; the last was {furthest}"
+    let list: String = late.iter().map(|program| format!("\nHOST_PROGRAM='{program}'")).collect();
+    let summary = format!(
+        "{count} programs are allowed, {others} of them by another machine at rest than the first, {} only by one in haste and not each time{list}",
+        late.len(),
     );
+    // One may always be, in a short run too.
+    assert!(late.len() as u64 <= 1 + count * LATE_MAX / 1000, "too many were late: {summary}");
+    eprintln!("{summary}");
+}
+
+/// Who does the same as the real kernel.
+#[derive(Debug)]
+enum Allowed {
+    /// A machine that is at rest before each call, of this number.
+    AtRest(u64),
+    /// Only one in haste; but another time, one at rest.
+    Late,
 }
 
 /// The program of a seed, on the kernel of `world`.
@@ -89,14 +129,46 @@ impl Observed {
         Self { program, outcomes }
     }
 
+    /// Who allows it; `which` says how to run it again.
+    ///
+    /// # Panics
+    /// If nobody does, or each time it is run only somebody in haste, with the least part of it of which that holds.
+    fn judged(self, world: &World, pool: &Pool, which: &str) -> Allowed {
+        let at_rest = |observed: &Self| observed.allowed_by(MACHINES_AT_REST, pool, &|_| {});
+        if let Ok(machine) = at_rest(&self) {
+            return Allowed::AtRest(machine);
+        }
+        let (machines, who) = match self.allowed(pool, &|_| {}) {
+            Err(_) => (MACHINES, format!("none of {MACHINES} simulated machines")),
+            Ok(_) if (0..AGAIN).any(|_| at_rest(&self.again(world)).is_ok()) => return Allowed::Late,
+            Ok(_) => (MACHINES_AT_REST, format!("simulated machines in haste only, each of {AGAIN} times")),
+        };
+        let least = self.shrunk(world, pool, machines);
+        let simulated = least.allowed_by(machines, pool, &|_| {}).expect_err("it was not allowed either");
+        panic!(
+            "what a program did on the real kernel was done by {who} ({which}):\n{}\nagain: HOST_PROGRAM='{}' cargo test -p harness --test conformance programs",
+            least.difference(&simulated),
+            least.program,
+        );
+    }
+
+    fn again(&self, world: &World) -> Self {
+        Self::of(world, Program::clone(&self.program))
+    }
+
     /// On which machine a simulated kernel does the same, the first being number 0.
     ///
     /// # Errors
     /// What the one that came furthest has done.
     pub(crate) fn allowed(&self, pool: &Pool, lay: &dyn Fn(&mut Sim)) -> Result<u64, Outcomes> {
+        self.allowed_by(MACHINES, pool, lay)
+    }
+
+    /// The same of the first `machines`.
+    fn allowed_by(&self, machines: u64, pool: &Pool, lay: &dyn Fn(&mut Sim)) -> Result<u64, Outcomes> {
         let mut furthest = Outcomes::new();
         let mut agreed = None;
-        for machine in 0..MACHINES {
+        for machine in 0..machines {
             let outcomes = self.simulated(machine, pool, lay);
             if outcomes == self.outcomes {
                 return Ok(machine);
@@ -113,12 +185,12 @@ impl Observed {
     fn simulated(&self, machine: u64, pool: &Pool, lay: &dyn Fn(&mut Sim)) -> Outcomes {
         let mut sim = Sim::new(Choices::seeded(machine), pool);
         lay(&mut sim);
-        // The first machine is the one that is at rest before each call; of the others each has haste of its own.
-        if machine % 2 == 1 {
+        let hasty = machine >= MACHINES_AT_REST;
+        // What takes its time on an unsteady machine is not done after any rest.
+        if hasty && machine % 2 == 1 {
             sim.unsteady();
         }
         let mut dice = Dice(machine);
-        let hasty = machine > 1;
         let haste: Vec<_> = self.program.steps.iter().map(|_| hasty && dice.below(4) == 0).collect();
         let program = Rc::clone(&self.program);
         let outcomes = Rc::new(RefCell::new(Outcomes::new()));
@@ -130,15 +202,15 @@ impl Observed {
         outcomes.take()
     }
 
-    /// The least part of it that is not allowed either, as often as it is asked.
-    fn shrunk(self, world: &World, pool: &Pool) -> Self {
+    /// The least part of it that none of the first `machines` allows either.
+    fn shrunk(self, world: &World, pool: &Pool, machines: u64) -> Self {
         let mut least = self;
         let mut place = least.program.steps.len();
         while place > 0 {
             place -= 1;
             let Some(fewer) = least.program.without(place) else { continue };
             let fewer = Self::of(world, fewer);
-            if fewer.allowed(pool, &|_| {}).is_err() {
+            if fewer.allowed_by(machines, pool, &|_| {}).is_err() {
                 least = fewer;
                 place = place.min(least.program.steps.len());
             }

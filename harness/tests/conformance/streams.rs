@@ -2,12 +2,13 @@
 
 use crate::arms::Case;
 use crate::world::{BOUND, QUIET, World};
-use host_core::sys::{Errno, Interest, ShutdownHow};
+use host_core::sys::{Errno, Handle, Interest, ShutdownHow};
 
 pub(crate) const CASES: &[Case] = cases![
     of_nothing_not_even_nothing_is_read,
     what_both_sides_have_finished_is_no_connection,
     bytes_for_one_who_has_ended_both_directions_reset_the_connection,
+    no_bytes_for_one_who_has_ended_both_directions_reset_nothing,
     an_end_of_both_directions_is_no_end_of_the_connection_until_the_peer_finishes,
     k14_a_close_with_everything_read_is_an_end_and_with_something_unread_a_reset,
     an_empty_queue_and_an_empty_stream_say_try_again,
@@ -18,6 +19,9 @@ pub(crate) const CASES: &[Case] = cases![
     a_closed_handle_is_bad_and_never_names_the_next_one,
     what_is_no_connection_cannot_be_read_or_accepted_from,
     k14_what_was_sent_before_a_reset_is_read_before_it,
+    k14_whoever_has_ended_is_read_as_an_end_after_a_reset_too_and_writing_is_broken,
+    k14_a_reset_that_comes_with_unread_bytes_and_their_end_leaves_both_to_be_read,
+    k14_what_both_sides_have_finished_is_not_reset_by_a_close_with_something_unread,
     k14_a_half_closed_connection_whose_last_words_are_not_read_is_reset,
     a_reset_is_told_once_to_whoever_asks_first,
     two_half_closes_end_a_connection,
@@ -151,6 +155,59 @@ fn k14_what_was_sent_before_a_reset_is_read_before_it(world: &World) {
     while world.sys.wait(client, Interest::WRITE, world.deadline(BOUND)).is_ok_and(|ready| !ready.ended) {}
     assert_eq!(world.read(client), Err(Errno::CONNRESET));
     assert_eq!(world.read(client).as_deref(), Ok(&b""[..]));
+}
+
+/// A connection whose peer has sent `words` and closed, and resets what was written to it since.
+fn reset_after_the_end(world: &World, words: &[u8]) -> Handle {
+    let (client, server) = world.pair();
+    world.write(server, words);
+    world.sys.close(server);
+    while !world.ready(client, Interest::READ).ended {}
+    world.write(client, b"x");
+    // Only the reset ends both directions.
+    world.until(|| world.ready(client, Interest::WRITE).ended);
+    client
+}
+
+fn k14_whoever_has_ended_is_read_as_an_end_after_a_reset_too_and_writing_is_broken(world: &World) {
+    let told = |client| world.sys.take_error(client);
+    // The error is kept for whoever asks for it or writes, however often the end is read.
+    let client = reset_after_the_end(world, b"");
+    for _ in 0..2 {
+        world.hear_end(client);
+    }
+    assert_eq!((told(client), told(client)), (Ok(Some(Errno::PIPE)), Ok(None)));
+    assert_eq!(world.sys.write(client, b"y"), Err(Errno::PIPE));
+    world.hear_end(client);
+
+    let client = reset_after_the_end(world, b"");
+    assert_eq!(world.sys.write(client, b"y"), Err(Errno::PIPE));
+    assert_eq!(told(client), Ok(None), "the write has told it");
+    assert_eq!(world.sys.write(client, b"y"), Err(Errno::PIPE));
+    world.hear_end(client);
+}
+
+fn k14_a_reset_that_comes_with_unread_bytes_and_their_end_leaves_both_to_be_read(world: &World) {
+    let client = reset_after_the_end(world, b"words");
+    world.hear(client, b"words");
+    world.hear_end(client);
+    assert_eq!(world.sys.take_error(client), Ok(Some(Errno::PIPE)));
+}
+
+fn k14_what_both_sides_have_finished_is_not_reset_by_a_close_with_something_unread(world: &World) {
+    let (bystander, _other) = world.channel();
+    let (client, server) = world.pair();
+    world.write(client, b"unread");
+    for (end, peer) in [(client, server), (server, client)] {
+        world.sys.shutdown(end, ShutdownHow::Write).unwrap();
+        while !world.ready(peer, Interest::READ).ended {}
+    }
+    world.until(|| world.sys.peer_address(server).is_err());
+    world.sys.close(server);
+    // For longer than a reset takes.
+    world.quiet(bystander);
+    assert_eq!(world.sys.take_error(client), Ok(None));
+    world.hear_end(client);
 }
 
 fn k14_a_half_closed_connection_whose_last_words_are_not_read_is_reset(world: &World) {
@@ -289,4 +346,17 @@ fn an_end_of_both_directions_is_no_end_of_the_connection_until_the_peer_finishes
     world.sys.close(server);
     world.until(|| world.sys.peer_address(client).is_err());
     assert_eq!(world.sys.take_error(client), Ok(None));
+}
+
+fn no_bytes_for_one_who_has_ended_both_directions_reset_nothing(world: &World) {
+    let (bystander, _other) = world.channel();
+    let (client, server) = world.pair();
+    world.sys.shutdown(server, ShutdownHow::Both).unwrap();
+    world.hear_end(client);
+    world.write(client, b"");
+    // For longer than a reset takes.
+    world.quiet(bystander);
+    assert_eq!(world.sys.take_error(server), Ok(None));
+    assert!(world.sys.peer_address(client).is_ok());
+    assert!(world.sys.peer_address(server).is_ok());
 }

@@ -65,6 +65,9 @@ rules! {
     GroupIsSpread: "of a group all connections come to the first socket (K13)";
     UnreadIsReset: "a connection that is closed with something unread ends in order (K14)";
     ReadIsEnd: "a connection that is closed with everything read is reset (K14)";
+    EndOutlivesReset: "an end that has come is no longer read after a reset (K14)";
+    NothingIsNotSent: "a write of no bytes is sent, and resets whoever reads no more";
+    OverIsOver: "a connection that both sides have finished can be reset (K14)";
     ResetIsAccepted: "a connection that was reset in the queue is not accepted any more (K15)";
     LimitKeepsConnection: "an accept without a descriptor loses the connection (K16)";
     FirstComeFirstAccepted: "the youngest connection in a queue is accepted first";

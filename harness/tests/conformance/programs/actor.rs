@@ -1,6 +1,6 @@
 //! One process of a program: what it holds, and how a call is made and its answer written down.
 
-use super::program::{SETS, Step, Verb};
+use super::program::{Program, SETS, Step, Verb};
 use host_core::sys::{Errno, Handle, Interest, PollEvent, Readiness, ShutdownHow, Signal, Sys};
 use host_core::time::Instant;
 use std::net::SocketAddr;
@@ -28,10 +28,18 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
+    /// Makes room for what step `number` of a program may give; the place where it goes. What was skipped has taken
+    /// its places all the same, or those that come later would be others than the program means.
+    pub(crate) fn make_room(&mut self, program: &Program, number: usize) -> usize {
+        let place = program.place(number);
+        self.table.resize(place + program.steps[number].handles(), None);
+        place
+    }
+
     /// Makes call `number` of a program; `port` is the one that its address has.
-    pub(crate) fn act(&mut self, number: usize, step: &Step, port: u16) -> Outcome {
-        let place = self.table.len();
-        self.table.resize(place + step.handles(), None);
+    pub(crate) fn act(&mut self, program: &Program, number: usize, port: u16) -> Outcome {
+        let step = &program.steps[number];
+        let place = self.make_room(program, number);
         let sys = Rc::clone(&self.sys);
         let interest = Interest { readable: step.b & 1 != 0, writable: step.b & 2 != 0 };
         let words = |answer: Result<(), Errno>| Outcome::from(told(answer, |()| "ok".to_owned()));

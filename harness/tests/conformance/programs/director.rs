@@ -76,9 +76,8 @@ impl Director {
             return "not its turn".to_owned().into();
         }
         match step.verb {
-            Verb::Fork => self.fork(step),
+            Verb::Fork => self.fork(number, step),
             Verb::SignalChild | Verb::Reap => {
-                self.actor.table.resize(self.actor.table.len() + step.handles(), None);
                 let Some(handle) = self.actor.handle(step.a) else { return "no handle".to_owned().into() };
                 if step.verb == Verb::Reap { self.reap(handle) } else { self.signal(handle, step) }.into()
             }
@@ -91,7 +90,7 @@ impl Director {
                 let reading = self.actor.sys.slot_read(self.page, step.a as u32 % 3, step.b as u32);
                 format!("beat {}, {} requests", reading.beat.is_some(), reading.requests).into()
             }
-            _ if step.by == 0 => self.actor.act(number, step, port),
+            _ if step.by == 0 => self.actor.act(&self.program, number, port),
             _ => self.order(usize::from(step.by) - 1, number as u8, port),
         }
     }
@@ -105,11 +104,10 @@ impl Director {
 
     // Children
 
-    fn fork(&mut self, step: &Step) -> Outcome {
-        let place = self.actor.table.len();
-        self.actor.table.push(None);
+    fn fork(&mut self, step_number: usize, step: &Step) -> Outcome {
+        let place = self.actor.make_room(&self.program, step_number);
         let number = self.players.len() as u32 + 1;
-        if step.by > 0 || number >= u32::from(PROCESSES) {
+        if number >= u32::from(PROCESSES) {
             return "enough".to_owned().into();
         }
         let kept = |place: usize| place < 64 && step.a & 1 << place != 0;
@@ -290,7 +288,7 @@ fn play(mut actor: Actor, program: &Program, line: Handle) -> u8 {
         let outcome = match program.steps.get(usize::from(number)) {
             None => Outcome::from(String::new()),
             Some(step) if step.verb == Verb::Exit => return step.a as u8,
-            Some(step) => actor.act(usize::from(number), step, u16::from_le_bytes([low, high])),
+            Some(_) => actor.act(program, usize::from(number), u16::from_le_bytes([low, high])),
         };
         let answer = [&outcome.port.to_le_bytes(), outcome.text.as_bytes()].concat();
         // It has no signals between two calls.

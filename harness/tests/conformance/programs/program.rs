@@ -132,15 +132,40 @@ impl FromStr for Program {
 impl Program {
     /// The program of a seed.
     pub(crate) fn of(seed: u64) -> Self {
-        let mut writer = Writer { dice: Dice(seed), forks: 0, tables: Default::default(), addresses: 0 };
+        let mut writer = Writer {
+            dice: Dice(seed),
+            forks: 0,
+            tables: Default::default(),
+            addresses: 0,
+            something_sent: false,
+        };
         let count = 8 + writer.dice.below(CALLS_MAX - 7);
         // Each has its bent: of some things more, of others none.
         let bent: Vec<_> = Verb::ALL.iter().map(|_| [0, 1, 1, 3][writer.dice.below(4) as usize]).collect();
         let mut steps = Vec::new();
         while (steps.len() as u64) < count {
-            steps.extend(writer.step(&bent));
+            let Some(step) = writer.step(&bent) else { continue };
+            steps.extend(writer.look_before(&step));
+            steps.push(step);
         }
+        // Of a look and a read, the read may be one too many.
+        steps.truncate(count as usize);
         Self { steps }
+    }
+
+    /// The place that step `number` begins at in the table of its process, whether those before it were made or
+    /// skipped. A child's table begins as its parent's is when it is born.
+    pub(crate) fn place(&self, number: usize) -> usize {
+        let by = self.steps[number].by;
+        let (mut tables, mut forks) = ([0; PROCESSES as usize], 0);
+        for step in &self.steps[..number] {
+            if step.verb == Verb::Fork && step.by == 0 && forks + 1 < tables.len() {
+                forks += 1;
+                tables[forks] = tables[0];
+            }
+            tables[usize::from(step.by)] += step.handles();
+        }
+        tables[usize::from(by)]
     }
 
     /// Without one of its steps, or `None` if there is nothing of it to take out.
@@ -174,6 +199,8 @@ struct Writer {
     forks: u8,
     tables: [Vec<Kind>; PROCESSES as usize],
     addresses: u64,
+    /// Since somebody has last looked before reading.
+    something_sent: bool,
 }
 
 impl Writer {
@@ -273,6 +300,15 @@ impl Writer {
             }
         }
         Some(step)
+    }
+
+    /// Often, a look at what is then read, if something was sent or ended before: whether it has come is then seen,
+    /// and what a machine in haste would make of it is no longer an excuse.
+    fn look_before(&mut self, step: &Step) -> Option<Step> {
+        self.something_sent |= matches!(step.verb, Verb::Write | Verb::Close | Verb::Shutdown);
+        let looks = step.verb == Verb::Read && self.something_sent && self.dice.below(3) > 0;
+        self.something_sent &= !looks;
+        looks.then(|| Step { verb: Verb::Look, b: self.one_of(&[1, 2, 3]), ..*step })
     }
 
     fn gives(&mut self, by: u8, kinds: &[Kind]) {
