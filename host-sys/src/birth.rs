@@ -120,6 +120,7 @@ fn begin_anew(parent: &Linux, birth: &Birth<'_>) -> Result<(Linux, Handle)> {
     // With this descriptor closed there is room for two more: the parent has found room for one.
     let poller = Poller::in_place_of(&parent.poller)?;
     kick::let_go();
+    raw::KICK_BELL.hang(None);
     parent.launcher.let_go();
     let bell = handles.insert(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     Ok((Linux::of_worker(handles, poller, parent.slots.of_child(birth.slot), bell), bell))
@@ -127,7 +128,7 @@ fn begin_anew(parent: &Linux, birth: &Birth<'_>) -> Result<(Linux, Handle)> {
 
 impl Linux {
     fn ring_at_quit(&self, bell: Handle) -> Result<()> {
-        raw::ring_for(Some(self.handles.borrow().get(bell)?.fd.as_fd()));
+        raw::QUIT_BELL.hang(Some(self.handles.borrow().get(bell)?.fd.as_fd()));
         Ok(())
     }
 }
@@ -136,7 +137,7 @@ impl Linux {
 /// to end it should it not: the alarm will. Async-signal-safe.
 pub(crate) fn asked_to_quit() {
     QUIT.store(true, Ordering::Release);
-    raw::ring();
+    raw::QUIT_BELL.ring();
     let orphaned = getppid().map_or(0, process::Pid::as_raw_pid) != HOST.load(Ordering::Relaxed);
     // Once, so that asking again is no reprieve.
     if orphaned && !ALARMED.swap(true, Ordering::Relaxed) {

@@ -88,7 +88,7 @@ impl Kick {
         }
         signals.restore();
         if held {
-            raw::ring_for(None);
+            raw::KICK_BELL.hang(None);
             let_go();
         }
     }
@@ -121,7 +121,7 @@ pub(crate) fn judge() {
     let threshold = Duration::from_nanos(THRESHOLD.load(Ordering::Acquire));
     match verdict(now, beat, site, threshold) {
         // Whoever has files that may have been renamed hears of it.
-        Verdict::Alive => raw::ring(),
+        Verdict::Alive => raw::KICK_BELL.ring(),
         Verdict::Hung { age } => {
             say(site, age, threshold);
             raw::exit_at_once(exit::KICKED)

@@ -231,7 +231,7 @@ impl Sys for Linux {
         // A handler writes to this one, too.
         if self.kick_bell.get() == Some(handle) {
             self.kick_bell.set(None);
-            raw::ring_for(None);
+            raw::KICK_BELL.hang(None);
         }
         let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
         let bound = self.paths.borrow_mut().remove(&handle);
@@ -328,7 +328,7 @@ impl Sys for Linux {
     fn kick_bell(&self) -> Result<Handle, Errno> {
         let bell = self.opened(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))?;
         self.with(bell, |fd| {
-            raw::ring_for(Some(fd));
+            raw::KICK_BELL.hang(Some(fd));
             Ok(())
         })?;
         self.kick_bell.set(Some(bell));

@@ -75,21 +75,28 @@ fn wait_for_any(what: c_int) -> Result<Option<(u32, c_int)>> {
     Ok(if pid == 0 { None } else { Some((pid, info.si_code)) })
 }
 
-/// What a signal handler rings to wake its process: the number of an eventfd(2).
-static BELL: AtomicI32 = AtomicI32::new(-1);
+/// What a signal handler rings to wake its process: the number of an eventfd(2), or none.
+pub(crate) struct Bell(AtomicI32);
 
-/// From here on [`ring`] makes `bell`, an eventfd, readable; nobody's if there is none. The caller takes it back before
-/// it is closed.
-pub(crate) fn ring_for(bell: Option<BorrowedFd<'_>>) {
-    BELL.store(bell.map_or(-1, |bell| bell.as_raw_fd()), Ordering::Release);
-}
+/// Tells a worker that it is asked to quit.
+pub(crate) static QUIT_BELL: Bell = Bell(AtomicI32::new(-1));
+/// Tells a host that a kick has found it alive. Another one: a process may be both.
+pub(crate) static KICK_BELL: Bell = Bell(AtomicI32::new(-1));
 
-/// Makes the bell readable, if there is one. Async-signal-safe.
-pub(crate) fn ring() {
-    let one = 1_u64.to_ne_bytes();
-    // SAFETY: `one` is as long as is said. Without a bell the number is -1, which the kernel refuses. A full
-    // counter refuses as well, and is readable.
-    unsafe { libc::write(BELL.load(Ordering::Acquire), one.as_ptr().cast(), one.len()) };
+impl Bell {
+    /// From here on [`ring`](Self::ring) makes `eventfd` readable; nobody's if there is none. The caller takes it back
+    /// before it is closed.
+    pub(crate) fn hang(&self, eventfd: Option<BorrowedFd<'_>>) {
+        self.0.store(eventfd.map_or(-1, |eventfd| eventfd.as_raw_fd()), Ordering::Release);
+    }
+
+    /// Makes it readable, if there is one. Async-signal-safe.
+    pub(crate) fn ring(&self) {
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: `one` is as long as is said. Without a bell the number is -1, which the kernel refuses. A full
+        // counter refuses as well, and is readable.
+        unsafe { libc::write(self.0.load(Ordering::Acquire), one.as_ptr().cast(), one.len()) };
+    }
 }
 
 /// Makes the kernel send ALRM to this process after `delay` (setitimer(2)). Async-signal-safe on Linux,
