@@ -21,7 +21,9 @@ mod process;
 pub(crate) use arguments::overwrite_arguments;
 pub(crate) use memory::Shared;
 pub(crate) use outputs::{has_outputs, remember_output};
-pub(crate) use process::{Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop, ring, ring_for};
+pub(crate) use process::{
+    KICK_BELL, QUIT_BELL, Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop,
+};
 
 use crate::{birth, kick};
 use host_core::sys::Signal;
