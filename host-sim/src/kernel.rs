@@ -29,7 +29,7 @@ use crate::kernel::scripted::{Act, Part};
 use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
 use disk::Disk;
-use files::Files;
+use files::{FileId, Files};
 use host_core::sys::{Body, Errno, ManagerWants, Signal};
 use net::Net;
 use numbers::Numbers;
@@ -162,6 +162,8 @@ pub(crate) struct Kernel {
     pub(crate) subreaper: bool,
     /// What started the host wants to be told, and what it was told.
     pub(crate) manager: Option<ManagerWants>,
+    /// Listeners that hosts are started with: their names, which files they are, and where they listen.
+    pub(crate) activated: Vec<(String, FileId, SocketAddr)>,
     pub(crate) notified: Vec<(Nanos, String)>,
     /// Whether a single empty message is missed when a channel ends, once that was asked.
     pub(crate) misses_an_empty_message: Option<bool>,
@@ -205,6 +207,7 @@ impl Kernel {
             threads: 1,
             subreaper: false,
             manager: None,
+            activated: Vec::new(),
             notified: Vec::new(),
             misses_an_empty_message: None,
             broken_rule: None,

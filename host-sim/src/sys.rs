@@ -19,7 +19,7 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Output, Panic, PidFileError, PollEvent,
+    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Output, Panic, Passed, PidFileError, PollEvent,
     Readiness, ShutdownHow, Signal, Sys, UnixPath,
 };
 use host_core::time::{Instant, WallTime};
@@ -519,6 +519,10 @@ impl Sys for SimSys {
 
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
         self.call(|kernel| kernel.pid_file(self.me, path))
+    }
+
+    fn passed(&self) -> Vec<Passed> {
+        self.call(|kernel| kernel.passed(self.me))
     }
 
     fn log_open(&self, path: &str) -> Result<Handle, Errno> {

@@ -1,5 +1,6 @@
 //! Whole fleets in the simulator: host, workers, user code and clients, under every fault.
 
+mod activated;
 mod apps;
 mod crash_loops;
 mod ends;

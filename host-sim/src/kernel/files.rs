@@ -197,6 +197,17 @@ impl Kernel {
         Some(self.process(me).descriptors.add(file))
     }
 
+    /// A file that nobody in the simulation holds open but the one who started everything.
+    pub(crate) fn open_for_ever(&mut self, object: Object) -> FileId {
+        self.files.add(object)
+    }
+
+    /// Gives a process a descriptor of a file that somebody else holds.
+    pub(crate) fn pass(&mut self, me: Index, file: FileId) -> Handle {
+        self.files.get(file).holders += 1;
+        self.process(me).descriptors.add(file)
+    }
+
     pub(crate) fn file(&self, me: Index, handle: Handle) -> Option<FileId> {
         self.processes[me as usize].descriptors.file(handle)
     }

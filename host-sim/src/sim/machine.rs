@@ -3,8 +3,10 @@
 use super::Sim;
 use crate::kernel::process::{Life, Process, Run};
 use crate::kernel::rules::Rule;
+use host_core::App;
 use host_core::sys::{ExitStatus, ManagerWants, Pid, Signal};
 use host_core::time::{Duration, Instant};
+use std::net::SocketAddr;
 
 /// What a worker truly is, whatever its host believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,12 @@ impl Sim {
     /// after `watchdog` without a sign that they hang.
     pub fn managed(&mut self, watchdog: Option<Duration>) {
         self.kernel.borrow_mut().manager = Some(ManagerWants { watchdog, awaits_start: false });
+    }
+
+    /// A socket that listens from here on, and that hosts which begin later are started with, under this name: what
+    /// systemd does for a socket unit. It outlives them, and clients find it although no host has told of it.
+    pub fn activated(&mut self, name: &str, address: SocketAddr) {
+        self.kernel.borrow_mut().activate(name, address, App::BACKLOG);
     }
 
     /// Hosts that begin from here on are told that the launcher of a daemon waits for them to serve, as

@@ -9,7 +9,7 @@ use crate::kernel::rules::Rule;
 use crate::kernel::{Call, Happening, Index, Kernel, SECOND};
 use crate::marks::sometimes;
 use crate::trace::Kind;
-use host_core::sys::{Errno, Handle, UnixPath};
+use host_core::sys::{Errno, Handle, Passed, Place, UnixPath};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -60,6 +60,31 @@ impl Kernel {
         self.net.listeners.push(Listener { address, backlog, group, file, queue: VecDeque::new() });
         self.record(me, Kind::Listen, u64::from(address.port()), u64::from(backlog));
         Ok(handle)
+    }
+
+    /// Listens in the place of hosts to come, and holds the socket for ever.
+    pub(crate) fn activate(&mut self, name: &str, address: SocketAddr, backlog: u32) {
+        let listener = self.net.listeners.len() as u32;
+        let file = self.open_for_ever(Object::Listener(listener));
+        let queue = VecDeque::new();
+        self.net.listeners.push(Listener { address, backlog, group: None, file: Some(file), queue });
+        self.record_world(Kind::Listen, u64::from(address.port()), u64::from(backlog));
+        self.addresses.insert(name.to_owned(), address);
+        self.activated.push((name.to_owned(), file, address));
+    }
+
+    /// What a host that begins was passed.
+    pub(crate) fn passed(&mut self, me: Index) -> Vec<Passed> {
+        let is_host = Some(me) == self.host;
+        let all = self.activated.iter().filter(|_| is_host).cloned().enumerate().collect::<Vec<_>>();
+        sometimes!(!all.is_empty(), "a host is started with its sockets");
+        let passed = all.into_iter().map(|(place, (name, file, address))| Passed {
+            number: 3 + place as u32,
+            name,
+            handle: self.pass(me, file),
+            place: Ok(Place::Ip(address)),
+        });
+        passed.collect()
     }
 
     /// A Unix socket is a listener at an address of its own that nobody can bind: what is left behind at a path
