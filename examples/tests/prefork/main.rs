@@ -19,5 +19,6 @@ mod record;
 mod recycling;
 mod server;
 mod signals;
+mod spares;
 mod spread;
 mod start;

@@ -116,3 +116,99 @@ fn busy(ledger: &Ledger, fleet: FleetId) -> u32 {
     };
     serving(ledger, fleet).filter(is_busy).count() as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::fleet::FleetCheck;
+    use host_core::config::HostConfig;
+    use host_core::fleet::beat::{Beat, Pace};
+    use host_core::fleet::config::FleetConfig;
+    use host_core::fleet::message::FromWorker;
+    use host_core::fleet::spares::Spares;
+    use host_core::id::{Slot, WorkerId};
+    use host_core::sys::{Fact, Pid, SlotReading};
+    use host_core::time::Duration;
+
+    const F: FleetId = FleetId::new(0);
+    const MS: Duration = Duration::from_millis(1);
+
+    /// At these milliseconds a look finds so many connections in the hand of each of three workers; then, perhaps, the
+    /// number changes.
+    type Look = (u64, [u64; 3], Option<(u32, u32)>);
+
+    /// What is found of three workers, one or two of which are to idle.
+    fn found(looks: &[Look], then: &[Fact<'_>]) -> Option<&'static str> {
+        let (period, shrink_after) = (20 * MS, 50 * MS);
+        let spares = Spares { min: Some(1), max: Some(2), period, shrink_after };
+        let fleet = FleetConfig { workers: Some(3), workers_max: Some(6), spares, ..FleetConfig::new("f") };
+        let config = HostConfig { fleets: vec![fleet], ..HostConfig::default() };
+        let mut check = FleetCheck::default();
+        let mut tell = |fact: Fact<'_>| check.on_fact(0, &fact).map(|found| found.id);
+        assert_eq!(tell(Fact::Begin(&config)), None);
+        let worker = |slot| WorkerId { fleet: F, slot: Slot::new(slot), incarnation: 1 };
+        for slot in 0..3 {
+            let worker = worker(slot);
+            assert_eq!(tell(Fact::Action(&Action::Spawn { worker })), None);
+            let born = Event::Spawned { worker, pid: Pid(10 + u32::from(slot)) };
+            let ready = Event::WorkerSaid { worker, message: Ok(FromWorker::Ready) };
+            for event in [born, ready] {
+                assert_eq!(tell(Fact::Event(Instant::ZERO, &event)), None);
+            }
+        }
+        for (ms, connections, change) in looks {
+            let at = Instant::ZERO + MS * *ms as u32;
+            let beat = Some(Beat { at, pace: Pace::Waiting });
+            let reading = |connections| SlotReading { beat, connections, ..SlotReading::default() };
+            let readings = (0..).map(worker).zip(connections.map(reading)).collect();
+            assert_eq!(tell(Fact::Event(at, &Event::Beats { fleet: F, readings })), None);
+            if let Some((before, workers)) = *change {
+                let notice = FleetNotice::Scaled { workers, before, idle: 0, busy: 0 };
+                let found = tell(Fact::Action(&Action::TellFleet { fleet: F, notice }));
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        then.iter().find_map(|fact| tell(*fact))
+    }
+
+    #[test]
+    fn each_change_is_what_the_looks_call_for_or_is_found() {
+        let s47 = Some("S47");
+        let rows: &[(&str, &[Look], Option<&str>)] = &[
+            ("nobody idles", &[(9, [1, 1, 1], Some((3, 4)))], None),
+            ("somebody does", &[(9, [1, 1, 0], Some((3, 4)))], s47),
+            ("more than may be", &[(9, [1, 1, 1], Some((3, 7)))], s47),
+            ("twice within a period", &[(9, [1, 1, 1], Some((3, 4))), (28, [1, 1, 1], Some((3, 4)))], s47),
+            ("and after it", &[(9, [1, 1, 1], Some((3, 4))), (29, [1, 1, 1], Some((3, 4)))], None),
+            ("too many for long", &[(9, [0, 0, 0], None), (59, [0, 0, 0], Some((3, 2)))], None),
+            ("not for long", &[(9, [0, 0, 0], None), (58, [0, 0, 0], Some((3, 2)))], s47),
+            (
+                "not all the while",
+                &[(9, [0, 0, 0], None), (30, [0, 1, 0], None), (59, [0, 0, 0], Some((3, 2)))],
+                s47,
+            ),
+            ("two at once", &[(9, [0, 0, 0], None), (59, [0, 0, 0], Some((3, 1)))], s47),
+            ("below the least", &[(9, [0, 0, 0], None), (59, [0, 0, 0], Some((1, 0)))], s47),
+        ];
+        for (name, looks, expected) in rows {
+            assert_eq!(found(looks, &[]), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_look_changes_the_number_and_nothing_while_the_host_stops() {
+        let notice = FleetNotice::Scaled { workers: 4, before: 3, idle: 0, busy: 3 };
+        let order = Action::TellFleet { fleet: F, notice };
+        let busy: &[Look] = &[(9, [1, 1, 1], None)];
+        let at = Instant::ZERO + 9 * MS;
+        assert_eq!(found(busy, &[Fact::Action(&order)]), None);
+        assert_eq!(found(busy, &[Fact::Event(at, &Event::Tick), Fact::Action(&order)]), Some("S47"));
+        let look = Event::Beats { fleet: F, readings: Vec::new() };
+        for stop in [Event::StopAsked, Event::DrainAsked] {
+            let story = [Fact::Event(at, &stop), Fact::Event(at, &look), Fact::Action(&order)];
+            assert_eq!(found(busy, &story), Some("S47"), "{stop:?}");
+        }
+    }
+}
