@@ -20,6 +20,7 @@ use host_core::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy,
 };
 use host_core::fleet::message::{FromWorker, Garbled};
+use host_core::fleet::spares::Spares;
 use host_core::host::Host;
 use host_core::id::{FleetId, ServiceId, SocketId, WorkerId};
 use host_core::notice::Notice;
@@ -436,6 +437,7 @@ impl<'a> World<'a> {
                 let at = now + MS * u32::from(self.bytes.next() % 8);
                 process.slot.beat = Some(Beat { at, pace: Pace::Busy });
                 process.slot.requests += 1;
+                process.slot.connections = process.slot.requests % 3;
                 if !std::mem::replace(&mut process.is_ready, true) {
                     says = Some(Ok(FromWorker::Ready));
                 }
@@ -662,6 +664,12 @@ fn fleet(bytes: &mut Bytes<'_>) -> FleetConfig {
         restart_by_status: if is_set(5) { [(9, Restart::Never)].into() } else { Vec::new() },
         deaths_kept: 3,
         spread: is_set(6),
+        spares: Spares {
+            min: is_set(7).then_some(1),
+            max: None,
+            period: 15 * MS,
+            shrink_after: 40 * MS,
+        },
         ..FleetConfig::new("")
     }
 }

@@ -3,7 +3,7 @@
 //! `fleets` routes to one `crew` a fleet and knows in which order they start and stop. A crew is the
 //! machine that the small ones serve: `target` says how many are wanted, `seat` who sits where, `judge`
 //! who is late, `backoff` and `intensity` when a dead one is replaced, `kill_budget` and `capacity` how
-//! many may be taken away, `pauses` what the host itself has missed, `death` why somebody died, `lanes` who
+//! many may be taken away, `spares` how many the load calls for, `pauses` what the host itself has missed, `death` why somebody died, `lanes` who
 //! accepts from which queue of a listener that is spread.
 
 pub mod backoff;
@@ -21,5 +21,6 @@ pub mod message;
 pub mod notice;
 pub(crate) mod pauses;
 pub(crate) mod seat;
+pub mod spares;
 pub mod status;
 pub(crate) mod target;

@@ -55,7 +55,7 @@ use alloc::vec::Vec;
 pub const MAGIC: &[u8; 8] = b"hostrec\n";
 
 /// The version of the format that is written here, and the only one that is read.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// What becomes of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -65,6 +65,8 @@ pub(crate) struct Link {
     /// After so many requests it asks to be replaced.
     requests_max: Option<u64>,
     accepted: Cell<u64>,
+    /// Connections that were accepted and are not closed.
+    in_hand: Cell<u64>,
     done: Cell<u64>,
     ready_told: Cell<bool>,
     enough_told: Cell<bool>,
@@ -167,8 +169,9 @@ impl Worker {
             self.woken &= answer.as_ref().is_err_and(|errno| *errno != Errno::AGAIN);
             match answer {
                 Ok((handle, _)) => {
-                    link.accepted();
-                    return Ok(Some(Stream::new(link.socket(handle, Waits::UntilQuit))));
+                    let socket = link.socket(handle, Waits::UntilQuit);
+                    socket.was_accepted();
+                    return Ok(Some(Stream::new(socket)));
                 }
                 Err(Errno::AGAIN) => self.wait_for(index)?,
                 Err(errno) if errno.is_shortage() => {
@@ -331,6 +334,7 @@ impl Link {
             quit,
             requests_max,
             accepted: Cell::new(0),
+            in_hand: Cell::new(0),
             done: Cell::new(0),
             ready_told: Cell::new(false),
             enough_told: Cell::new(false),
@@ -530,6 +534,15 @@ impl Link {
     pub(crate) fn accepted(&self) {
         self.accepted.set(self.accepted.get() + 1);
         self.publish();
+        self.in_hand.set(self.in_hand.get() + 1);
+        self.sys.slot_busy(self.in_hand.get());
+    }
+
+    /// And closed.
+    pub(crate) fn closed(&self) {
+        debug_assert!(self.in_hand.get() > 0, "whoever is closed was accepted");
+        self.in_hand.set(self.in_hand.get().saturating_sub(1));
+        self.sys.slot_busy(self.in_hand.get());
     }
 
     /// A request was served.

@@ -131,6 +131,11 @@ impl Processes for Linux {
     }
 
     #[inline]
+    fn slot_busy(&self, connections: u64) {
+        self.slots.busy(connections);
+    }
+
+    #[inline]
     fn quit_asked(&self) -> bool {
         birth::is_asked_to_quit()
     }

@@ -15,7 +15,8 @@ use std::sync::atomic::Ordering;
 const BEAT: usize = 0;
 const EXTENSION: usize = 1;
 const REQUESTS: usize = 2;
-const WORDS: [usize; 3] = [BEAT, EXTENSION, REQUESTS];
+const CONNECTIONS: usize = 3;
+const WORDS: [usize; 4] = [BEAT, EXTENSION, REQUESTS, CONNECTIONS];
 
 /// The slots that one [`Linux`](crate::Linux) knows.
 #[derive(Debug, Default)]
@@ -82,6 +83,7 @@ impl Slots {
             beat: Beat::unpack(load(BEAT), incarnation),
             extended_until: unpack_extension(extension, incarnation),
             requests: unpack_count(load(REQUESTS), incarnation),
+            connections: unpack_count(load(CONNECTIONS), incarnation),
         }
     }
 
@@ -116,6 +118,14 @@ impl Slots {
         }
     }
 
+    /// Stores how many connections this worker has in hand.
+    #[inline]
+    pub(crate) fn busy(&self, connections: u64) {
+        if let Some(own) = &self.own {
+            own.store(CONNECTIONS, pack_count(connections, own.incarnation));
+        }
+    }
+
     fn page(&self, id: SlotsId) -> Option<Rc<Shared>> {
         self.pages.borrow().get(id.0 as usize).cloned()
     }
@@ -147,8 +157,13 @@ mod tests {
         worker.beat(beat);
         worker.extend(Instant::from_nanos(9_000));
         worker.count(42);
-        let stored =
-            SlotReading { beat: Some(beat), extended_until: Some(Instant::from_nanos(9_000)), requests: 42 };
+        worker.busy(3);
+        let stored = SlotReading {
+            beat: Some(beat),
+            extended_until: Some(Instant::from_nanos(9_000)),
+            requests: 42,
+            connections: 3,
+        };
         assert_eq!(host.read(FIRST, 1, 7), stored);
         assert_eq!(host.read(FIRST, 1, 8), SlotReading::default(), "another incarnation");
         assert_eq!(host.read(FIRST, 0, 7), SlotReading::default(), "another slot");
@@ -170,6 +185,7 @@ mod tests {
         assert_eq!(host.add(1), Ok(SlotsId(1)));
         host.pulse(Pace::Busy);
         host.count(1);
+        host.busy(1);
         host.extend(Instant::ZERO);
         assert_eq!(host.read(SlotsId(1), 0, 1), SlotReading::default());
     }

@@ -27,6 +27,26 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub workers: Option<u32>,
 
+    /// At least so many workers are kept idle, without a connection: more are forked when there are fewer.
+    #[arg(long, value_name = "N")]
+    pub min_spare: Option<u32>,
+
+    /// At most so many workers are kept idle: when there are more for long, one after the other goes.
+    #[arg(long, value_name = "N")]
+    pub max_spare: Option<u32>,
+
+    /// How many workers there may be at most, whatever signals and the load call for.
+    #[arg(long, value_name = "N")]
+    pub max_workers: Option<u32>,
+
+    /// How often it is counted who is idle; the fleet's default is 1000.
+    #[arg(long, value_name = "N")]
+    pub spare_period_ms: Option<u64>,
+
+    /// How long too many must have been idle before one goes; the fleet's default is 10000.
+    #[arg(long, value_name = "N")]
+    pub shrink_after_ms: Option<u64>,
+
     /// A worker that is silent for longer is killed and replaced; the fleet's default is 30000.
     #[arg(long, value_name = "N")]
     pub timeout_ms: Option<u64>,
@@ -109,6 +129,7 @@ impl Options {
         if let Some(workers) = self.workers {
             fleet = fleet.workers(workers);
         }
+        fleet = self.with_spares(fleet);
         if let Some(timeout) = self.timeout_ms {
             fleet = fleet.heartbeat_timeout(ms(timeout));
         }
@@ -159,6 +180,26 @@ impl Options {
         let err: Box<dyn Write> = if to_terminal { Box::new(stderr()) } else { Box::new(sink()) };
         app.on_notice(announce::to(hints, out, err, std::process::id()))
     }
+
+    fn with_spares(&self, mut fleet: Fleet) -> Fleet {
+        let ms = Duration::from_millis;
+        if let Some(workers) = self.max_workers {
+            fleet = fleet.workers_max(workers);
+        }
+        if let Some(workers) = self.min_spare {
+            fleet = fleet.min_spare(workers);
+        }
+        if let Some(workers) = self.max_spare {
+            fleet = fleet.max_spare(workers);
+        }
+        if let Some(period) = self.spare_period_ms {
+            fleet = fleet.spare_period(ms(period));
+        }
+        if let Some(duration) = self.shrink_after_ms {
+            fleet = fleet.shrink_after(ms(duration));
+        }
+        fleet
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +230,9 @@ mod tests {
             drain_timeout_ms: Some(0),
             max_requests: Some(0),
             workers: Some(1_000_000),
+            min_spare: Some(3),
+            max_spare: Some(2),
+            spare_period_ms: Some(0),
             record: Some(String::new()),
             pid_file: Some(String::new()),
             log: Some(String::new()),
@@ -198,6 +242,6 @@ mod tests {
             ..Options::default()
         };
         let error = super::super::http::app(&options).check().unwrap_err();
-        assert_eq!(error.mistakes.len(), 13, "{error}");
+        assert_eq!(error.mistakes.len(), 15, "{error}");
     }
 }

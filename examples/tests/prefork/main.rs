@@ -24,5 +24,6 @@ mod scratch;
 mod server;
 mod signals;
 mod soak;
+mod spares;
 mod spread;
 mod start;

@@ -30,6 +30,7 @@ fn reading(world: &World, incarnation: u32) -> SlotReading {
 
 /// What a beater stores.
 const REQUESTS: u64 = 3;
+const CONNECTIONS: u64 = 2;
 const EXTENSION: Instant = Instant::from_nanos(77_000);
 
 /// A child that stores something in its slot, says so, and then computes.
@@ -38,6 +39,7 @@ fn beater(world: &World) -> (Child, Handle) {
         child.sys.pulse(Pace::Busy);
         child.sys.slot_count(REQUESTS);
         child.sys.slot_extend(EXTENSION);
+        child.sys.slot_busy(CONNECTIONS);
         child.write(line, b"beaten");
         child.spin()
     });
@@ -52,6 +54,7 @@ fn k26_what_a_killed_worker_stored_stays_until_its_slot_is_claimed(world: &World
     let stored = reading(world, 1);
     assert_eq!(stored.beat.map(|beat| beat.pace), Some(Pace::Busy));
     assert_eq!((stored.requests, stored.extended_until), (REQUESTS, Some(EXTENSION)));
+    assert_eq!(stored.connections, CONNECTIONS);
     world.kill(child);
     assert_eq!(reading(world, 1), stored);
     world.sys.slot_claim(world.page, 0, 2);
@@ -74,6 +77,7 @@ fn k26_a_late_word_of_a_predecessor_is_nothing_to_its_successor(world: &World) {
         late.obey(line, b"speak");
         late.sys.pulse(Pace::Busy);
         late.sys.slot_count(9);
+        late.sys.slot_busy(9);
         late.sys.slot_extend(EXTENSION);
         0
     });
@@ -92,11 +96,12 @@ fn k26_a_late_word_of_a_predecessor_is_nothing_to_its_successor(world: &World) {
 
 fn each_word_of_a_slot_is_stored_by_itself(world: &World) {
     let (child, line) = world.fork_on_line(&[], |child, line| {
-        let steps: [fn(&World); 4] = [
+        let steps: [fn(&World); 5] = [
             |child| child.sys.slot_count(1),
             |child| child.sys.slot_extend(EXTENSION),
             |child| child.sys.pulse(Pace::Waiting),
             |child| child.sys.slot_count(2),
+            |child| child.sys.slot_busy(CONNECTIONS),
         ];
         for step in steps {
             child.obey(line, b"next");
@@ -105,20 +110,21 @@ fn each_word_of_a_slot_is_stored_by_itself(world: &World) {
         }
         0
     });
-    let seen: Vec<_> = (0..4)
+    let seen: Vec<_> = (0..5)
         .map(|_| {
             world.write(line, b"next");
             world.hear(line, b"done");
-            let SlotReading { beat, extended_until, requests } = reading(world, 1);
-            (beat.map(|beat| beat.pace), extended_until, requests)
+            let SlotReading { beat, extended_until, requests, connections } = reading(world, 1);
+            (beat.map(|beat| beat.pace), extended_until, requests, connections)
         })
         .collect();
     let paced = Some(Pace::Waiting);
     let expected = [
-        (None, None, 1),
-        (None, Some(EXTENSION), 1),
-        (paced, Some(EXTENSION), 1),
-        (paced, Some(EXTENSION), 2),
+        (None, None, 1, 0),
+        (None, Some(EXTENSION), 1, 0),
+        (paced, Some(EXTENSION), 1, 0),
+        (paced, Some(EXTENSION), 2, 0),
+        (paced, Some(EXTENSION), 2, CONNECTIONS),
     ];
     assert_eq!(seen, expected);
     assert_eq!(world.end_of(child), ExitStatus::Code(0));
@@ -216,6 +222,7 @@ fn a_loop_of_nothing_but_signs_of_life_lets_time_pass(world: &World) {
 fn a_process_without_a_slot_stores_nothing(world: &World) {
     world.sys.pulse(Pace::Busy);
     world.sys.slot_count(5);
+    world.sys.slot_busy(5);
     world.sys.slot_extend(EXTENSION);
     for slot in 0..8 {
         for incarnation in [0, 1] {

@@ -12,5 +12,6 @@ mod queue;
 mod rare;
 mod recycling;
 mod settings;
+mod spares;
 mod spread;
 mod strategies;

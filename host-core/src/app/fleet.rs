@@ -94,6 +94,48 @@ impl Fleet {
         self
     }
 
+    /// Keeps at least so many workers idle, those counted that boot: more are forked when there are fewer, at most
+    /// [`workers_max`](Self::workers_max) altogether. [`workers`](Self::workers) is then how many are wanted at first,
+    /// and never are fewer wanted than `count`. Off by default; at least 1.
+    ///
+    /// A worker is idle that is ready and has no connection in hand: one that it accepted, and has not dropped. What
+    /// else it does nobody sees; and one that is stopped, or silent for too long, is not idle.
+    ///
+    /// As many come at once as are missing, and at each look that finds too few all the same at least twice as many as
+    /// before, up to 32 (Apache's prefork). More wait for nobody who rests after a young death, and a degraded fleet does not grow.
+    ///
+    /// TTIN, TTOU and [`Context::resize`](crate::Context::resize) set how many are wanted *now*, and the load is followed
+    /// from there: one more than it calls for goes again, one too few comes back. Whoever wants nobody at all (WINCH,
+    /// TTOU down to none, a resize to 0) gets nobody, until TTIN, a second WINCH or a call ends that.
+    #[must_use]
+    pub fn min_spare(mut self, count: u32) -> Self {
+        self.config.spares.min = Some(count);
+        self
+    }
+
+    /// Keeps at most so many workers idle: when there were more for [`shrink_after`](Self::shrink_after), the oldest
+    /// that is idle is asked to quit, and one more at each look until there are no more than `count`. Default: twice
+    /// [`min_spare`](Self::min_spare), if that is given. Given alone, one is kept idle at least.
+    #[must_use]
+    pub fn max_spare(mut self, count: u32) -> Self {
+        self.config.spares.max = Some(count);
+        self
+    }
+
+    /// How often it is counted who is idle. See [`Spares::period`](crate::fleet::spares::Spares::period).
+    #[must_use]
+    pub fn spare_period(mut self, period: Duration) -> Self {
+        self.config.spares.period = period;
+        self
+    }
+
+    /// See [`Spares::shrink_after`](crate::fleet::spares::Spares::shrink_after).
+    #[must_use]
+    pub fn shrink_after(mut self, duration: Duration) -> Self {
+        self.config.spares.shrink_after = duration;
+        self
+    }
+
     /// See [`FleetConfig::boot_timeout`].
     #[must_use]
     pub fn boot_timeout(mut self, timeout: Duration) -> Self {
@@ -258,6 +300,7 @@ impl fmt::Debug for Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::spares::Spares;
     use alloc::format;
 
     #[test]
@@ -289,6 +332,10 @@ mod tests {
             .restart_on(22, Restart::Never)
             .restart_on(23, Restart::Permanent)
             .deaths_kept(24)
+            .min_spare(25)
+            .max_spare(26)
+            .spare_period(ms(27))
+            .shrink_after(ms(28))
             .listen_spread("web", "127.0.0.1:80");
         let expected = FleetConfig {
             name: "x".into(),
@@ -317,6 +364,7 @@ mod tests {
             restart_by_status: [(22, Restart::Never), (23, Restart::Permanent)].into(),
             deaths_kept: 24,
             spread: true,
+            spares: Spares { min: Some(25), max: Some(26), period: ms(27), shrink_after: ms(28) },
         };
         assert_eq!(fleet.config, expected);
         assert!(format!("{fleet:?}").contains("FleetConfig"));

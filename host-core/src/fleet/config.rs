@@ -3,6 +3,7 @@
 use crate::error::{Milliseconds, Mistake};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::lanes::Lane;
+use crate::fleet::spares::{Bounds, Spares};
 use crate::id::Slot;
 use crate::sys::{ExitStatus, OnHostDeath, Signal};
 use crate::time::Duration;
@@ -136,6 +137,8 @@ pub struct FleetConfig {
     pub deaths_kept: u32,
     /// Whether it has listeners that are spread over its workers. Default: not.
     pub spread: bool,
+    /// How many idle workers it keeps. Default: that does not matter.
+    pub spares: Spares,
 }
 
 impl FleetConfig {
@@ -168,6 +171,7 @@ impl FleetConfig {
             restart_by_status: Vec::new(),
             deaths_kept: 64,
             spread: false,
+            spares: Spares::default(),
         }
     }
 
@@ -276,6 +280,27 @@ impl FleetConfig {
             if soft.grace.is_zero() {
                 refuse("grace of soft_signal", &"0 ms", "must be longer than zero, or nothing can be left");
             }
+        }
+        if let Some(Bounds { min, max }) = self.spares.bounds() {
+            if min == 0 {
+                refuse("min_spare", &min, "must be at least 1, or nobody would be there for who comes");
+            }
+            if min > most {
+                refuse("min_spare", &min, &format!("must not be above workers_max ({most})"));
+            }
+            if max < min {
+                refuse("max_spare", &max, &format!("must not be below min_spare ({min})"));
+            }
+            if self.spares.max.is_some_and(|max| max > most) {
+                refuse("max_spare", &max, &format!("must not be above workers_max ({most})"));
+            }
+        }
+        if self.spares.period < Spares::PERIOD_MIN {
+            refuse(
+                "spare_period",
+                &Milliseconds(self.spares.period),
+                "must be at least 10 ms: each look wakes the host",
+            );
         }
         if self.requests_max == Some(0) {
             refuse("requests_max", &0, "must be at least 1");
@@ -425,6 +450,34 @@ mod tests {
             (
                 |c| c.backoff = Backoff { first: 2 * MS, max: MS },
                 "backoff of fleet `f` is 2 ms up to 1 ms, but must not end below its first delay",
+            ),
+            (
+                |c| c.spares.min = Some(0),
+                "min_spare of fleet `f` is 0, but must be at least 1, or nobody would be there for who comes",
+            ),
+            (
+                |c| c.spares.min = Some(65),
+                "min_spare of fleet `f` is 65, but must not be above workers_max (64)",
+            ),
+            (
+                |c| (c.spares.min, c.spares.max) = (Some(3), Some(2)),
+                "max_spare of fleet `f` is 2, but must not be below min_spare (3)",
+            ),
+            (
+                |c| c.spares.max = Some(65),
+                "max_spare of fleet `f` is 65, but must not be above workers_max (64)",
+            ),
+            // Twice as many as may live is no mistake where nobody has asked for it.
+            (|c| c.spares.min = Some(64), ""),
+            (
+                |c| {
+                    c.spares = Spares { min: Some(2), max: Some(2), shrink_after: Duration::ZERO, ..c.spares }
+                },
+                "",
+            ),
+            (
+                |c| c.spares.period = 9 * MS,
+                "spare_period of fleet `f` is 9 ms, but must be at least 10 ms: each look wakes the host",
             ),
             (|c| c.workers_max = Some(0), "workers_max of fleet `f` is 0, but must be 1 to 32768"),
             (|c| c.workers_max = Some(32_769), "workers_max of fleet `f` is 32769, but must be 1 to 32768"),

@@ -5,6 +5,7 @@ mod invariants;
 mod ladder;
 mod looks;
 mod minding;
+mod scaling;
 mod upkeep;
 
 use crate::action::{Action, Orders};
@@ -17,6 +18,7 @@ use crate::fleet::message::{FromWorker, Garbled};
 use crate::fleet::notice::FleetNotice;
 use crate::fleet::pauses::Pauses;
 use crate::fleet::seat::{Phase, Seat, State, Step, Worker};
+use crate::fleet::spares::Trend;
 use crate::fleet::status::{FleetStatus, Health, WorkerState, WorkerStatus};
 use crate::fleet::target::Target;
 use crate::id::{FleetId, Slot, WorkerId};
@@ -110,6 +112,9 @@ pub(crate) struct Crew {
     look_at: Option<Instant>,
     /// A look was ordered at this moment, and what it found is not known yet.
     looking: Option<Instant>,
+    /// When it is decided again how many the load calls for, and what was found before.
+    scale_at: Option<Instant>,
+    trend: Trend,
     pauses: Pauses,
     lanes: Minding,
     /// The host has not run since the last look.
@@ -147,6 +152,8 @@ impl Crew {
             unheard: false,
             look_at: None,
             looking: None,
+            scale_at: None,
+            trend: Trend::default(),
             pauses: Pauses::default(),
             lanes: Minding::new(config.lanes()),
             has_paused: false,
@@ -531,6 +538,7 @@ impl Crew {
                     beat: known.beat,
                     extended_until: known.extended_until,
                     requests: known.requests,
+                    connections: known.connections,
                     stopped: known.stopped_since.is_some(),
                 })
                 .collect(),

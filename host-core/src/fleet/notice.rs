@@ -141,6 +141,17 @@ pub enum FleetNotice {
         /// How many.
         workers: u32,
     },
+    /// The load calls for another number of workers.
+    Scaled {
+        /// How many are wanted.
+        workers: u32,
+        /// How many were.
+        before: u32,
+        /// How many could serve at once, when that was decided.
+        idle: u32,
+        /// How many could not.
+        busy: u32,
+    },
     /// A worker sent something that is no message.
     Garbled {
         /// Who.
@@ -165,6 +176,7 @@ impl FleetNotice {
             | Self::Stable { .. }
             | Self::Recovered
             | Self::Resized { .. }
+            | Self::Scaled { .. }
             | Self::Retired { .. }
             | Self::Extended { .. }
             | Self::Empty => Level::Info,
@@ -237,6 +249,9 @@ impl fmt::Display for FleetNotice {
             Self::Recovered => f.write_str("recovered"),
             Self::Resized { workers: 1 } => f.write_str("1 worker is wanted"),
             Self::Resized { workers } => write!(f, "{workers} workers are wanted"),
+            Self::Scaled { workers, before, idle, busy } => {
+                write!(f, "{workers} workers are wanted and not {before}: {idle} idle, {busy} busy")
+            }
             Self::Garbled { worker, garbled } => write!(f, "{worker} sent no message: {garbled}"),
             Self::Empty => f.write_str("nobody is left"),
         }
@@ -371,6 +386,11 @@ mod tests {
             (FleetNotice::GivenUp, Level::Warn, "given up: too many workers died young"),
             (FleetNotice::Recovered, Level::Info, "recovered"),
             (FleetNotice::Resized { workers: 5 }, Level::Info, "5 workers are wanted"),
+            (
+                FleetNotice::Scaled { workers: 5, before: 4, idle: 0, busy: 4 },
+                Level::Info,
+                "5 workers are wanted and not 4: 0 idle, 4 busy",
+            ),
             (
                 FleetNotice::Garbled { worker, garbled },
                 Level::Warn,

@@ -3,6 +3,7 @@
 use crate::fleet::beat::Beat;
 use crate::fleet::death::Intent;
 use crate::fleet::judge::Vitals;
+use crate::fleet::lanes::Usefulness;
 use crate::id::Slot;
 use crate::sys::{Pid, SlotReading};
 use crate::time::Instant;
@@ -51,6 +52,7 @@ pub(crate) struct Worker {
     pub(crate) beat: Option<Beat>,
     pub(crate) extended_until: Option<Instant>,
     pub(crate) requests: u64,
+    pub(crate) connections: u64,
     /// When it was heard to be stopped, if it is.
     pub(crate) stopped_since: Option<Instant>,
     /// Its silence was warned of.
@@ -119,6 +121,7 @@ impl Worker {
             beat: None,
             extended_until: None,
             requests: 0,
+            connections: 0,
             stopped_since: None,
             warned: false,
             spared: false,
@@ -138,6 +141,7 @@ impl Worker {
         self.beat = reading.beat;
         self.extended_until = reading.extended_until;
         self.requests = reading.requests;
+        self.connections = reading.connections;
     }
 
     /// What it is judged by, if it is ready and was not asked to end: other times have budgets of their own.
@@ -158,6 +162,19 @@ impl Worker {
     }
 }
 
+impl Usefulness {
+    /// That of a worker which is ready and stays.
+    pub(crate) const fn of(known: &Worker) -> Self {
+        if known.stopped_since.is_some() {
+            Self::Stopped
+        } else if known.warned || known.held.is_some() {
+            Self::Silent
+        } else {
+            Self::Well
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,14 +190,14 @@ mod tests {
 
     fn reading(beat: u64) -> SlotReading {
         let beat = Some(Beat { at: at(beat), pace: Pace::Busy });
-        SlotReading { beat, extended_until: Some(at(90)), requests: 4 }
+        SlotReading { beat, extended_until: Some(at(90)), requests: 4, connections: 2 }
     }
 
     #[test]
     fn a_beat_takes_back_what_silence_had_led_to_and_the_same_beat_does_not() {
         let mut worker = worker();
         worker.observe(reading(10));
-        assert_eq!((worker.extended_until, worker.requests), (Some(at(90)), 4));
+        assert_eq!((worker.extended_until, worker.requests, worker.connections), (Some(at(90)), 4, 2));
         (worker.warned, worker.spared, worker.held) = (true, true, Some(at(10)));
         worker.observe(reading(10));
         assert!(worker.warned && worker.spared && worker.held.is_some(), "the same beat is the same silence");

@@ -53,6 +53,8 @@ pub struct WorkerStatus {
     pub extended_until: Option<Instant>,
     /// How many requests it had served at the last look.
     pub requests: u64,
+    /// How many connections it had in hand then.
+    pub connections: u64,
     /// Whether it is stopped.
     pub stopped: bool,
 }

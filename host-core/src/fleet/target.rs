@@ -34,6 +34,11 @@ impl Target {
         self.remembered = None;
     }
 
+    /// What the load calls for; what WINCH remembered stays.
+    pub(crate) fn scale(&mut self, count: u32) {
+        self.count = count.min(self.max);
+    }
+
     /// WINCH: nobody, and the number is remembered (PF-C11); where nobody is wanted: as many as before (PF-C33).
     pub(crate) fn toggle(&mut self) {
         if self.count > 0 {
@@ -79,6 +84,9 @@ mod tests {
             ("and comes back", &[Target::toggle, Target::more, Target::toggle, Target::toggle], 1),
             ("nobody, and WINCH", &[|t| t.set(0), Target::toggle], 0),
             ("restore without WINCH", &[Target::more, Target::restore], 3),
+            ("the load calls for more after WINCH", &[Target::toggle, Target::more, |t| t.scale(3)], 3),
+            ("and never above the most", &[|t| t.scale(9)], 4),
+            ("and the restore is as ever", &[Target::toggle, |t| t.scale(3), Target::restore], 2),
             ("a number that was set is not restored", &[Target::toggle, |t| t.set(1), Target::restore], 1),
         ];
         for (name, steps, expected) in rows {

@@ -50,10 +50,8 @@ impl Listener {
                         self.socket.sys.close(handle);
                         return Err(Errno::BADF);
                     };
-                    if let Some((work, _)) = &self.socket.work {
-                        work.accepted();
-                    }
                     let socket = registry.open(handle, self.socket.service, Interest::READ, false);
+                    socket.was_accepted();
                     return Ok(Some(Stream::new(socket)));
                 }
                 Err(Errno::AGAIN) => {

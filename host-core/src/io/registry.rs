@@ -75,6 +75,8 @@ pub(crate) struct Socket {
     pub(crate) woken: Cell<bool>,
     /// The last that was done with it was a write: what is waited for next begins a message.
     pub(crate) answered: Cell<bool>,
+    /// A connection that its worker has accepted, and not closed.
+    in_hand: Cell<bool>,
 }
 
 impl Socket {
@@ -89,6 +91,7 @@ impl Socket {
             work,
             woken: Cell::new(false),
             answered: Cell::new(false),
+            in_hand: Cell::new(false),
             sys,
             handle,
             patience,
@@ -165,6 +168,14 @@ impl Socket {
         }
     }
 
+    /// It is a connection that a listener of a worker has given: the worker has it in hand until it is closed.
+    pub(crate) fn was_accepted(&self) {
+        if let Some((work, _)) = &self.work {
+            self.in_hand.set(true);
+            work.accepted();
+        }
+    }
+
     /// Takes it out of the poller, then closes it: in this order, since a closed description that
     /// another process still holds would go on being reported.
     pub(crate) fn close(&self) {
@@ -175,6 +186,11 @@ impl Socket {
             self.take_out();
         }
         self.leave_waiting();
+        if self.in_hand.replace(false)
+            && let Some((work, _)) = &self.work
+        {
+            work.closed();
+        }
         if !self.lent {
             self.sys.close(self.handle);
         }
@@ -262,6 +278,7 @@ impl Registry {
             work: self.work.clone().map(|work| (work, Waits::ToTheEnd)),
             woken: Cell::new(false),
             answered: Cell::new(false),
+            in_hand: Cell::new(false),
         });
         seat.socket = Some(Rc::clone(&socket));
         drop(seats);

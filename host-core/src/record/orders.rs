@@ -92,6 +92,7 @@ variants! {
         23 = Resized { workers };
         24 = Garbled { worker, garbled };
         25 = Empty;
+        26 = Scaled { workers, before, idle, busy };
     }
     Intent {
         1 = Hung;

@@ -8,6 +8,7 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy,
 };
+use crate::fleet::spares::Spares;
 use crate::service::reconnect::{OnConnectError, Reconnect};
 use crate::sys::OnHostDeath;
 
@@ -21,8 +22,9 @@ fields! {
         name, workers, workers_max, boot_timeout, heartbeat_timeout, late_warning, soft_signal, idle_beats,
         drain_timeout, term_timeout, quit_patience, io_timeout, on_host_death, requests_max,
         requests_jitter_percent, surge_max, backoff, stable_after, restart_budget, on_exhausted,
-        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread,
+        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares,
     }
+    Spares { min, max, period, shrink_after }
     RestartBudget { count, window }
     KillBudget { percent, window }
     SoftSignal { signal, grace }

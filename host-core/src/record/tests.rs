@@ -36,7 +36,8 @@ fn at(nanos: u64) -> Instant {
 /// Each kind of fact as it stands in a recording.
 fn facts() -> Vec<(Event, &'static str)> {
     let beat = Beat { at: at(1_000_000), pace: Pace::Busy };
-    let reading = SlotReading { beat: Some(beat), extended_until: Some(at(2)), requests: 130 };
+    let reading =
+        SlotReading { beat: Some(beat), extended_until: Some(at(2)), requests: 130, connections: 3 };
     let ms = Duration::from_millis;
     vec![
         (Event::Started { turns_max: Some(5) }, "01 01 05"),
@@ -99,7 +100,7 @@ fn facts() -> Vec<(Event, &'static str)> {
         ),
         (
             Event::Beats { fleet: FLEET, readings: vec![(WORKER, reading)] },
-            "14 01 01 01 c8 01 09 01 c0 84 3d 02 01 02 82 01",
+            "14 01 01 01 c8 01 09 01 c0 84 3d 02 01 02 82 01 03",
         ),
         (Event::ChildStopped { pid: Pid(7) }, "15 07"),
         (Event::ChildContinued { pid: Pid(7) }, "16 07"),
@@ -362,7 +363,7 @@ fn what_is_no_recording_is_told_with_what_was_found_and_wanted() {
             b"{\"json\": 1}".to_vec(),
             "this is no recording: it begins with `{\\\"json\\\":`, but must begin with `hostrec\\n`",
         ),
-        (with(8, 9), "the recording is of version 9 of the format, but this reads version 1"),
+        (with(8, 9), "the recording is of version 9 of the format, but this reads version 2"),
         (
             file[..20].to_vec(),
             "the recording has no beginning: it has 20 bytes, and its first frame is not whole",

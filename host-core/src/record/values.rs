@@ -52,7 +52,7 @@ fields! {
     Garbled { first, length }
     WorkerId { fleet, slot, incarnation }
     Beat { at, pace }
-    SlotReading { beat, extended_until, requests }
+    SlotReading { beat, extended_until, requests, connections }
 }
 
 /// Ids and moments: a number and what is made of it.

@@ -216,6 +216,9 @@ pub trait Processes {
     /// Publishes how many requests this worker has served.
     fn slot_count(&self, requests: u64);
 
+    /// Publishes how many connections this worker has in hand.
+    fn slot_busy(&self, connections: u64);
+
     /// Whether this worker was asked to quit (QUIT, or its host died and it is to drain). No system call.
     fn quit_asked(&self) -> bool;
 

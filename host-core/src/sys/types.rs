@@ -261,6 +261,8 @@ pub struct SlotReading {
     pub extended_until: Option<Instant>,
     /// How many requests it has served.
     pub requests: u64,
+    /// How many connections it has in hand: accepted, and not closed.
+    pub connections: u64,
 }
 
 /// One of the two streams that a program prints on.

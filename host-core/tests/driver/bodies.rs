@@ -731,3 +731,27 @@ fn a_worker_knows_who_it_is() {
 }
 
 // Workers that are hosts themselves.
+
+#[test]
+fn a_connection_is_in_hand_from_its_accept_until_it_is_dropped() {
+    let record = work(
+        plain,
+        |sys| {
+            sys.answer("accept", [Ok(0), Ok(0), Ok(0)]);
+            sys.report([Report::Quit(QUIT)]);
+        },
+        |worker| {
+            let first = worker.accept("web")?;
+            let second = worker.accept("jobs")?;
+            // One that it makes itself keeps nobody from being served.
+            let upstream = worker.connect_to(([127, 0, 0, 1], 82).into())?;
+            drop(first);
+            drop(upstream);
+            drop(second);
+            drop(worker.accept("web")?);
+            Ok(())
+        },
+    );
+    let expected = ["in hand 1", "in hand 2", "in hand 1", "in hand 0", "in hand 1", "in hand 0"];
+    assert_eq!(lines(&record, &["in hand"]), expected);
+}

@@ -661,6 +661,10 @@ impl Processes for Fake {
         self.note(format!("count {requests}"));
     }
 
+    fn slot_busy(&self, connections: u64) {
+        self.note(format!("in hand {connections}"));
+    }
+
     fn quit_asked(&self) -> bool {
         self.family.quit.get()
     }

@@ -266,3 +266,31 @@ fn signs_of_life_come_while_a_host_in_a_worker_runs_callbacks() {
     assert_eq!(lines(&record, &["say"]), ["say h5 [1] Ok(1)"]);
     assert!(!lines(&record, &["beat waiting"]).is_empty());
 }
+
+#[test]
+fn what_a_host_in_a_worker_accepts_is_in_hand_until_it_is_closed_and_no_socket_else_is() {
+    let (record, _) = host_in_worker(
+        |sys| {
+            sys.answer("accept", [Ok(0), Ok(0)]);
+            sys.report([Report::Ready(vec![LISTENER]), Report::Quit(QUIT)]);
+        },
+        |sys| {
+            let service = Hooks::new(sys, "a")
+                .takes("web")
+                .receive(|held, _, _| {
+                    while let Some(stream) = held.listeners[0].accept()? {
+                        held.streams.push(stream);
+                    }
+                    held.streams.pop();
+                    Ok(())
+                })
+                .drain(|held, _| {
+                    held.listeners.clear();
+                    Ok(Drained::Yes)
+                });
+            App::new("inside").seed(1).service(service.hosted())
+        },
+    );
+    // The last is closed with its service.
+    assert_eq!(lines(&record, &["in hand"]), ["in hand 1", "in hand 2", "in hand 1", "in hand 0"]);
+}

@@ -18,5 +18,6 @@ mod restart;
 mod rig;
 mod short;
 mod signals;
+mod spares;
 mod start;
 mod strategies;

@@ -21,6 +21,7 @@ use host_core::fleet::config::{
 use host_core::fleet::death::Intent;
 use host_core::fleet::message::{FromWorker, Garbled};
 use host_core::fleet::notice::FleetNotice;
+use host_core::fleet::spares::Spares;
 use host_core::host::Host;
 use host_core::id::{FleetId, WorkerId};
 use host_core::sys::{Errno, ExitStatus, ForkError, Pid, Signal, SlotReading};
@@ -71,7 +72,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
     let exhausted = prop_oneof![
         3 => Just(OnExhausted::KeepTrying), 1 => Just(OnExhausted::StopFleet), 1 => Just(OnExhausted::StopHost)
     ];
-    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 2]>())
+    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 3]>())
         .prop_map(
             |(
                 workers,
@@ -83,8 +84,14 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
                 on_exhausted,
                 surge_max,
                 count,
-                [idle, spread],
+                [idle, spread, follows_load],
             )| {
+                let spares = Spares {
+                    min: follows_load.then_some(1),
+                    max: None,
+                    period: 15 * MS,
+                    shrink_after: 40 * MS,
+                };
                 FleetConfig {
                     workers: Some(workers),
                     workers_max: Some((workers + more).max(1)),
@@ -98,6 +105,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
                     restart_budget: Some(RestartBudget { count, window: 300 * MS }),
                     idle_beats: idle,
                     spread,
+                    spares,
                     soft_signal,
                     late_warning,
                     kill_budget,
@@ -279,6 +287,7 @@ impl World {
             5..7 => {
                 if process.ready_since.is_some() {
                     process.slot.beat = beat(Pace::Waiting);
+                    process.slot.connections = u64::from(what == 5);
                 }
             }
             7 => message = Some(Ok(FromWorker::ServedEnough)),

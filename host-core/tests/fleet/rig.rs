@@ -51,6 +51,8 @@ pub(crate) enum Row {
     Beat(WorkerId, Pace, Duration),
     /// A worker stores until when it may be silent, from now on, and how many requests it has served.
     Publish(WorkerId, Option<Duration>, u64),
+    /// A worker stores how many connections it has in hand.
+    Hold(WorkerId, u64),
     /// What was stored is read.
     Beats(FleetId),
     /// Nothing happens; the words are those of the next deadline.
@@ -163,6 +165,10 @@ impl Rig {
                 let reading = self.slots.entry(worker).or_default();
                 reading.extended_until = extension.map(|duration| self.now + duration);
                 reading.requests = requests;
+                String::new()
+            }
+            Row::Hold(worker, connections) => {
+                self.slots.entry(worker).or_default().connections = connections;
                 String::new()
             }
             Row::Beats(fleet) => {
@@ -385,6 +391,11 @@ pub(crate) fn served(worker: &str, requests: u64) -> Row {
     Row::Publish(w(worker), None, requests)
 }
 
+/// Each of these has so many connections in hand.
+pub(crate) fn hold<const N: usize>(workers: [&str; N], connections: u64) -> Row {
+    all(workers.map(|worker| Row::Hold(w(worker), connections)))
+}
+
 /// The slots of a fleet are read.
 pub(crate) fn beats(fleet: &str) -> Row {
     Row::Beats(f(fleet))
@@ -594,6 +605,9 @@ fn told_of(fleet: char, notice: &FleetNotice, is_loud: bool) -> Option<String> {
         FleetNotice::GivenUp => format!("given up {fleet}"),
         FleetNotice::Recovered => format!("recovered {fleet}"),
         FleetNotice::Resized { workers } => format!("wanted {fleet} {workers}"),
+        FleetNotice::Scaled { workers, before, idle, busy } => {
+            format!("load {fleet} {before} to {workers} ({idle} idle, {busy} busy)")
+        }
         FleetNotice::Garbled { worker, garbled } => {
             format!("garbled {} {}x{}", name(worker), garbled.first, garbled.length)
         }

@@ -9,6 +9,7 @@ mod ladder;
 mod lanes;
 pub(super) mod ledger;
 mod restarts;
+mod scaling;
 mod seats;
 
 use crate::check::Violation;
@@ -29,6 +30,7 @@ pub(crate) struct FleetCheck {
     restarts: restarts::RestartCheck,
     ends: ends::EndCheck,
     lanes: lanes::LaneCheck,
+    scaling: scaling::ScaleCheck,
     now: Instant,
 }
 
@@ -65,6 +67,7 @@ impl FleetCheck {
         self.kills.on_event(event);
         self.lanes.on_event(event);
         ledger.on_event(now, event);
+        self.scaling.on_event(ledger, now, event);
         found
     }
 
@@ -75,6 +78,7 @@ impl FleetCheck {
         let found = found.or_else(|| self.seats.on_action(ledger, action));
         let found = found.or_else(|| self.restarts.on_action(ledger, now, action));
         let found = found.or_else(|| self.ends.on_action(ledger, action));
+        let found = found.or_else(|| self.scaling.on_action(ledger, now, action));
         self.lanes.on_action(action);
         ledger.on_action(now, action);
         found

@@ -17,6 +17,7 @@ pub(crate) struct Words {
     beat: u64,
     extension: u64,
     count: u64,
+    connections: u64,
     /// For the rules: when the sign of life was stored, and by which incarnation.
     stored: Option<(Nanos, u32)>,
     /// When the parent last looked, what stood there then, and when it had looked before.
@@ -87,6 +88,7 @@ impl Kernel {
             beat: Beat::unpack(words.beat, seat.incarnation),
             extended_until: unpack_extension(words.extension, seat.incarnation),
             requests: unpack_count(words.count, seat.incarnation),
+            connections: unpack_count(words.connections, seat.incarnation),
         };
         let by =
             words.stored.map(|(_, by)| by).filter(|by| reading.beat.is_some() && *by != seat.incarnation);
@@ -135,6 +137,13 @@ impl Kernel {
         let Some(seat) = self.process(me).seat else { return };
         if let Some(words) = self.words(seat) {
             words.count = pack_count(requests, seat.incarnation);
+        }
+    }
+
+    pub(crate) fn slot_busy(&mut self, me: Index, connections: u64) {
+        let Some(seat) = self.process(me).seat else { return };
+        if let Some(words) = self.words(seat) {
+            words.connections = pack_count(connections, seat.incarnation);
         }
     }
 

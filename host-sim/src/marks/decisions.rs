@@ -324,6 +324,12 @@ impl Decisions {
                 sometimes!(*workers == 0, "a fleet is to be empty");
                 sometimes!(*workers > 0, "a fleet is given another size");
             }
+            FleetNotice::Scaled { workers, before, idle, .. } => {
+                sometimes!(workers > before, "a fleet grows with its load");
+                sometimes!(*workers > before + 8, "a fleet grows ever faster");
+                sometimes!(workers < before, "a fleet shrinks after its load");
+                sometimes!(workers > before && *idle > 0, "a fleet grows before the last is busy");
+            }
             FleetNotice::Empty => sometimes!("nobody is left in a fleet"),
             FleetNotice::SpawnFailed { retry_after, .. } => {
                 sometimes!(

@@ -110,6 +110,12 @@ impl Processes for SimSys {
         }
     }
 
+    fn slot_busy(&self, connections: u64) {
+        if !self.is_dead() {
+            self.kernel.borrow_mut().slot_busy(self.me, connections);
+        }
+    }
+
     fn quit_asked(&self) -> bool {
         self.kernel.borrow_mut().process(self.me).quit_asked
     }

@@ -170,6 +170,11 @@ fn look(at: Instant, readings: &[(WorkerId, SlotReading)]) -> String {
         let name = format!("{}.{}", worker.slot, worker.incarnation);
         let until = |until: Instant| if until > at { format!(", may until {until}") } else { String::new() };
         let extended = reading.extended_until.map(until).unwrap_or_default();
+        let held = match reading.connections {
+            0 => String::new(),
+            count => format!(", {count} in hand"),
+        };
+        let extended = held + &extended;
         match reading.beat {
             None => format!("{name} silent so far{extended}"),
             Some(beat) if beat.pace == Pace::Waiting => format!("{name} waits{extended}"),

@@ -48,6 +48,12 @@ impl Crew {
                 return Some("L2: while a worker is ready, a look at the beats is planned");
             }
         }
+        let serves = self.workers().any(|(_, known)| known.vitals().is_some());
+        let looks = self.looking.is_some()
+            || self.scale_at.is_none_or(|at| self.look_at.is_some_and(|look| look <= at));
+        if serves && self.scales(config) && !looks {
+            return Some("L9: while the load is followed and somebody serves, it is looked at each period");
+        }
         for (index, seat) in self.seats.iter().enumerate() {
             let slot = Slot::new(index as u16);
             let rests = matches!(seat.state, State::Resting { .. });

@@ -29,7 +29,9 @@ impl Crew {
         let late_at = could_be_late_at(means.now, None, means.config);
         let ahead =
             means.config.late_warning.map(|warning| means.config.heartbeat_timeout.saturating_sub(warning));
-        self.look_before(means, late_at - ahead.unwrap_or_default());
+        let late_at = late_at - ahead.unwrap_or_default();
+        let at = self.scale_before(means).map_or(late_at, |scale_at| scale_at.min(late_at));
+        self.look_before(means, at);
     }
 
     /// The moment of a look has come.
@@ -98,6 +100,10 @@ impl Crew {
             (None, Phase::Ready { .. }) => None,
         });
         self.pauses.forget_before(others.min().map_or(oldest, |since| since.min(oldest)));
+        self.scale(means);
+        if self.workers().any(|(_, known)| known.vitals().is_some()) {
+            next = next.into_iter().chain(self.scale_before(means)).min();
+        }
         self.look_at = next;
         match next {
             Some(at) => means.timers.set(Timer::Look(self.id), at),

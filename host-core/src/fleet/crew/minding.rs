@@ -2,7 +2,6 @@
 
 use super::{Crew, Means};
 use crate::fleet::lanes::{Minder, Minding, Usefulness};
-use crate::fleet::seat::Worker;
 use crate::id::WorkerId;
 use crate::timers::Timer;
 use alloc::vec::Vec;
@@ -30,16 +29,6 @@ impl Crew {
     /// Those who are ready and stay, by slot.
     pub(super) fn minders(&self) -> Vec<Minder> {
         let ready = self.workers().filter(|(_, known)| known.is_ready() && known.leaving.is_none());
-        ready.map(|(worker, known)| Minder { worker, usefulness: usefulness(known) }).collect()
-    }
-}
-
-const fn usefulness(known: &Worker) -> Usefulness {
-    if known.stopped_since.is_some() {
-        Usefulness::Stopped
-    } else if known.warned || known.held.is_some() {
-        Usefulness::Silent
-    } else {
-        Usefulness::Well
+        ready.map(|(worker, known)| Minder { worker, usefulness: Usefulness::of(known) }).collect()
     }
 }

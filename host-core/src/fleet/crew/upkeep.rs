@@ -54,7 +54,7 @@ impl Crew {
     }
 
     /// The surplus: first slots in which nobody sits yet, then the youngest worker that cannot serve yet, then the
-    /// oldest that can (preforker 2.2, 7). A replacement in advance stays: it takes the place of the old one.
+    /// oldest that can (preforker 2.2, 7); where the load is followed, the oldest that is idle. A replacement in advance stays: it takes the place of the old one.
     fn take_one_away(&mut self, means: &mut Means<'_>) -> bool {
         let resting = self.seats.iter().rposition(|seat| seat.state == State::Resting { spare: false });
         // A restart does not shorten the rest of one that cannot live (S17).
@@ -71,6 +71,7 @@ impl Crew {
             }
             return true;
         }
+        let follows_load = means.config.spares.bounds().is_some();
         let cannot_serve = |slot: Slot| {
             let known = self.worker(self.named(slot));
             known.is_some_and(|known| !known.is_ready() && known.replaces.is_none())
@@ -78,7 +79,10 @@ impl Crew {
         let boots = (self.counts.booting > 0)
             .then(|| self.by_age.iter().rev().find(|(_, slot)| cannot_serve(*slot)))
             .flatten();
-        let Some((_, slot)) = boots.or_else(|| self.by_age.first()).copied() else { return false };
+        let idle = || if follows_load { self.oldest_idle() } else { None };
+        let Some((_, slot)) = boots.or_else(idle).or_else(|| self.by_age.first()).copied() else {
+            return false;
+        };
         let worker = self.named(slot);
         self.quit(means, worker, Intent::Surplus);
         true

@@ -2,7 +2,7 @@
 //!
 //! S13: those that stay are never more than are wanted, and as many as may be replaced in advance. S16: a
 //! slot is used again only after its worker was reaped, and by a younger incarnation. S21: the wanted
-//! number is what signals and calls that were heard have made it. L7: nobody who serves is taken away but
+//! number is what signals, calls and the load (S48) that were heard of have made it. L7: nobody who serves is taken away but
 //! because the wanted number fell, whatever becomes of other slots.
 
 use super::ledger::Ledger;
@@ -81,10 +81,14 @@ impl SeatCheck {
         wanted.count = count;
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "two orders are about who sits where")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few orders are about who sits where")]
     pub(super) fn on_action(&mut self, ledger: &Ledger, action: &Action) -> Option<Violation> {
         match action {
             Action::Spawn { worker } => self.seated(ledger, *worker),
+            Action::TellFleet { fleet, notice: FleetNotice::Scaled { workers, .. } } => {
+                self.set(ledger, *fleet, |_| *workers);
+                None
+            }
             Action::TellFleet { notice: FleetNotice::Asked { worker, intent, .. }, .. } => {
                 self.taken_away(ledger, *worker, *intent)
             }
