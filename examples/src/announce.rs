@@ -44,6 +44,8 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::SignalIgnored { .. }
         | Notice::StrangerReaped { .. }
         | Notice::BodyFailed { .. }
+        | Notice::Output { .. }
+        | Notice::OutputLeftOut { .. }
         | Notice::Fleet(_)
         | Notice::Stopped => {}
     }
@@ -95,6 +97,7 @@ mod tests {
                 service: None,
                 fleet: None,
                 error: None,
+                text: None,
                 notice,
             });
         }
@@ -158,6 +161,7 @@ try:
             service: None,
             fleet: None,
             error: None,
+            text: None,
             notice,
         });
     }

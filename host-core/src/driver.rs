@@ -6,6 +6,7 @@
 mod context;
 mod listeners;
 mod manager;
+mod output;
 mod recorder;
 mod signals;
 mod start;
@@ -117,7 +118,7 @@ impl Driver {
                 return self.finish(ending);
             }
             let deadline = self.shared.host.next_deadline().map(|deadline| deadline.at);
-            let deadline = deadline.into_iter().chain(self.tell_manager()).min();
+            let deadline = deadline.into_iter().chain(self.tell_manager()).chain(self.read_resting()).min();
             if let Some(work) = &self.shared.work {
                 work.tell_ready();
                 work.tell_what_is_owed();
@@ -449,11 +450,16 @@ impl Driver {
         notice: &Notice,
     ) {
         let sys = &self.shared.sys;
-        let record = Record { at: self.shared.now, wall: sys.wall(), subject, service, fleet, error, notice };
-        sys.tell(&record);
+        let (at, wall, text) = (self.shared.now, sys.wall(), None);
+        self.tell_record(&Record { at, wall, subject, service, fleet, error, text, notice });
+    }
+
+    fn tell_record(&mut self, record: &Record<'_>) {
+        let sys = &self.shared.sys;
+        sys.tell(record);
         if let Some(listening) = &mut self.on_notice {
             // An application that cannot read a notice must not be ended by it; the log has it.
-            let _ = sys.run_user(&mut || listening(&record));
+            let _ = sys.run_user(&mut || listening(record));
         }
     }
 

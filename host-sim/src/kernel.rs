@@ -11,6 +11,7 @@ pub(crate) mod files;
 mod life;
 pub(crate) mod net;
 pub(crate) mod numbers;
+mod pipe;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod rules;
@@ -32,6 +33,7 @@ use files::Files;
 use host_core::sys::{Body, Errno, ManagerWants, Signal};
 use net::Net;
 use numbers::Numbers;
+use pipe::Pipe;
 use process::Process;
 use rules::Rule;
 use slots::Pages;
@@ -129,6 +131,7 @@ pub(crate) struct Kernel {
     pub(crate) files: Files,
     pub(crate) net: Net,
     pub(crate) channels: Vec<Channel>,
+    pub(crate) pipes: Vec<Pipe>,
     pub(crate) disk: Disk,
     /// Heartbeat slots.
     pub(crate) pages: Pages,
@@ -182,6 +185,7 @@ impl Kernel {
             files: Files::default(),
             net: Net::default(),
             channels: Vec::new(),
+            pipes: Vec::new(),
             disk: Disk::default(),
             pages: Pages::new(),
             choices,
@@ -331,4 +335,6 @@ calls! {
     RecordCreate = 18, "creation of a recording";
     RecordWrite = 19, "write to a recording";
     PidFile = 20, "pid file";
+    Pipe = 21, "pipe";
+    Print = 22, "print";
 }

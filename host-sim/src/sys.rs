@@ -11,10 +11,12 @@ use crate::kernel::poller::{COMPUTING, POLLING};
 use crate::kernel::rules::Rule;
 use crate::kernel::signals::{Disposition, Signals, set_of};
 use crate::kernel::{Call, Index, Kernel, MILLISECOND, Nanos};
+use crate::marks::sometimes;
 use crate::story::Aside;
 use crate::trace::{Kind, StableHasher, Who};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::Pace;
+use host_core::fleet::output::LineEnd;
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
@@ -557,6 +559,7 @@ impl Sys for SimSys {
         {
             kernel.addresses.insert(name.to_owned(), address);
         }
+        told(record);
         let now = kernel.now;
         if record.notice.level() > Level::Debug {
             kernel.trace.note(now, Who(self.me), record.to_string());
@@ -610,6 +613,19 @@ impl SimSys {
         let mut checks = kernel.process(self.me).checks.take().unwrap_or_default();
         checks.on_fact(now, fact, &mut kernel.violation);
         kernel.process(self.me).checks = Some(checks);
+    }
+}
+
+/// What is remarkable of what is told without an order.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all else follows from an order, and has its marks there")]
+fn told(record: &Record<'_>) {
+    match record.notice {
+        Notice::Output { end: LineEnd::TooLong, .. } => sometimes!("a worker prints a line that is too long"),
+        Notice::Output { end: LineEnd::Unfinished, .. } => {
+            sometimes!("a worker dies in the middle of a line")
+        }
+        Notice::OutputLeftOut { .. } => sometimes!("a worker prints more lines than are told"),
+        _ => {}
     }
 }
 

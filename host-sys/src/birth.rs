@@ -10,7 +10,7 @@ use crate::handles::Handles;
 use crate::linux::{Linux, TARGET, said};
 use crate::poller::Poller;
 use crate::raw::{self, Disposition};
-use crate::{kick, title};
+use crate::{kick, output, title};
 use host_core::error::exit;
 use host_core::sys::{Birth, Body, Handle, OnHostDeath, Signal, Sys};
 use host_core::time::Duration;
@@ -114,6 +114,9 @@ fn set_dispositions() -> Result<()> {
 /// Lets go of what is the parent's, and gives the system of the child and its bell.
 fn begin_anew(parent: &Linux, birth: &Birth<'_>) -> Result<(Linux, Handle)> {
     let mut handles: Handles = parent.handles.take();
+    if let Some(pipes) = birth.output {
+        output::take_over(&handles, pipes)?;
+    }
     handles.keep_only(birth.keep);
     // With this descriptor closed there is room for two more: the parent has found room for one.
     let poller = Poller::in_place_of(&parent.poller)?;

@@ -5,7 +5,9 @@ use super::wire::{Numbered, Wire, fields, variants};
 use crate::action::{Action, Ending, Why};
 use crate::fleet::death::{Death, Intent};
 use crate::fleet::notice::FleetNotice;
+use crate::fleet::output::LineEnd;
 use crate::notice::Notice;
+use crate::sys::StdStream;
 
 variants! {
     Action {
@@ -59,6 +61,8 @@ variants! {
         15 = Stopped;
         16 = RecordingStopped { facts, errno };
         17 = ManagerLost { errno };
+        18 = Output { worker, pid, generation, stream, end };
+        19 = OutputLeftOut { worker, pid, generation, lines };
     }
     FleetNotice {
         1 = Starting { workers };
@@ -86,6 +90,15 @@ variants! {
         23 = Resized { workers };
         24 = Garbled { worker, garbled };
         25 = Empty;
+    }
+    StdStream {
+        1 = Stdout;
+        2 = Stderr;
+    }
+    LineEnd {
+        1 = Newline;
+        2 = TooLong;
+        3 = Unfinished;
     }
     Intent {
         1 = Hung;

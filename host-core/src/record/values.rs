@@ -249,6 +249,7 @@ const CALLS: &[&str] = &[
     "clone3",
     "reading /proc/self/task",
     "epoll_create1",
+    "pipe2",
 ];
 
 /// Number 0.

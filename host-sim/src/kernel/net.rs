@@ -299,6 +299,7 @@ impl Kernel {
                 return self.failed(me, Call::Accept, Errno::INVAL);
             }
             Object::Signals(_)
+            | Object::Pipe { .. }
             | Object::Child(_)
             | Object::Quit(_)
             | Object::Recording(_)
@@ -500,6 +501,7 @@ impl Kernel {
             Some(Object::Channel { .. }) => Err(Errno::AFNOSUPPORT),
             Some(
                 Object::Signals(_)
+                | Object::Pipe { .. }
                 | Object::Child(_)
                 | Object::Quit(_)
                 | Object::Recording(_)
@@ -552,6 +554,7 @@ impl Kernel {
             Some(Object::Listener(_)) => self.failed(me, call, Errno::NOTCONN),
             Some(
                 Object::Channel { .. }
+                | Object::Pipe { .. }
                 | Object::Signals(_)
                 | Object::Child(_)
                 | Object::Quit(_)
@@ -578,7 +581,7 @@ impl Kernel {
     }
 
     /// Cuts a transfer short; at least one byte goes through.
-    fn shorter(&mut self, conn: u32, count: usize) -> usize {
+    pub(crate) fn shorter(&mut self, conn: u32, count: usize) -> usize {
         match self.choices.choose(Stream::Call, conn, 4) {
             0 => count,
             1 => count.min(1),
