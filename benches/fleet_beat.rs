@@ -57,6 +57,7 @@ fn pulse(effort: Effort) -> Result {
     let birth = Birth {
         title: "beat",
         keep: &[],
+        output: None,
         slot: (slots, 0, 1),
         on_host_death: OnHostDeath::Exit,
         drain_timeout: Duration::from_secs(1),

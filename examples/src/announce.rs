@@ -47,6 +47,8 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::SignalIgnored { .. }
         | Notice::StrangerReaped { .. }
         | Notice::BodyFailed { .. }
+        | Notice::Output { .. }
+        | Notice::OutputLeftOut { .. }
         | Notice::Fleet(_)
         | Notice::LogOpened { .. }
         | Notice::Stopped => {}
@@ -99,6 +101,7 @@ mod tests {
                 service: None,
                 fleet: None,
                 error: None,
+                text: None,
                 notice,
             });
         }
@@ -162,6 +165,7 @@ try:
             service: None,
             fleet: None,
             error: None,
+            text: None,
             notice,
         });
     }

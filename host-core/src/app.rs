@@ -602,6 +602,7 @@ impl App {
                 mistakes.extend(listen.mistakes(true, taken));
             }
             mistakes.extend(fleet.config.mistakes());
+            mistakes.extend(fleet.output_mistake());
         }
         mistakes
     }

@@ -7,6 +7,7 @@ mod context;
 mod listeners;
 mod logs;
 mod manager;
+mod output;
 mod passed;
 mod recorder;
 mod signals;
@@ -121,7 +122,7 @@ impl Driver {
                 return self.finish(ending);
             }
             let deadline = self.shared.host.next_deadline().map(|deadline| deadline.at);
-            let deadline = deadline.into_iter().chain(self.tell_manager()).min();
+            let deadline = deadline.into_iter().chain(self.tell_manager()).chain(self.read_resting()).min();
             if let Some(work) = &self.shared.work {
                 work.tell_ready();
                 work.tell_what_is_owed();
@@ -459,9 +460,13 @@ impl Driver {
         notice: &Notice,
     ) {
         let (at, wall) = (self.shared.now, self.shared.sys.wall());
-        let record = Record { at, wall, subject, service, fleet, error, notice };
-        self.tell_log(&record);
-        self.tell_people(&record);
+        self.tell_record(&Record { at, wall, subject, service, fleet, error, text: None, notice });
+    }
+
+    /// Tells the log, and then everybody else.
+    fn tell_record(&mut self, record: &Record<'_>) {
+        self.tell_log(record);
+        self.tell_people(record);
     }
 
     fn tell_people(&mut self, record: &Record<'_>) {

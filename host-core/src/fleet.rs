@@ -3,8 +3,9 @@
 //! `fleets` routes to one `crew` a fleet and knows in which order they start and stop. A crew is the
 //! machine that the small ones serve: `target` says how many are wanted, `seat` who sits where, `judge`
 //! who is late, `backoff` and `intensity` when a dead one is replaced, `kill_budget` and `capacity` how
-//! many may be taken away, `spares` how many the load calls for, `pauses` what the host itself has missed, `death` why somebody died, `lanes` who
-//! accepts from which queue of a listener that is spread.
+//! many may be taken away, `spares` how many the load calls for, `pauses` what the host itself has missed, `death`
+//! why somebody died, `lanes` who accepts from which queue of a listener that is spread. `output` is nobody's: it makes
+//! lines of what workers print.
 
 pub mod backoff;
 pub mod beat;
@@ -19,6 +20,7 @@ pub(crate) mod kill_budget;
 pub mod lanes;
 pub mod message;
 pub mod notice;
+pub mod output;
 pub(crate) mod pauses;
 pub(crate) mod seat;
 pub mod spares;

@@ -1,5 +1,6 @@
 //! The names of things: small, ordered, never reused for something else.
 
+use crate::sys::StdStream;
 use core::fmt;
 
 /// A hosted service: 0..n, dense, in order of addition. Never reused within one host.
@@ -146,18 +147,24 @@ pub enum WorkerHandle {
     Process,
     /// The host's end of its channel.
     Channel,
+    /// Where the host reads what it prints.
+    Output(StdStream),
 }
 
 impl WorkerId {
     /// Set in the poller key of every worker, and of no socket: those count up from zero.
     const MARK: u64 = 1 << 63;
     const CHANNEL: u64 = 1 << 62;
+    const STDOUT: u64 = 1 << 61;
+    const STDERR: u64 = 1 << 60;
 
     /// The poller key of one of its handles.
     pub const fn key(self, handle: WorkerHandle) -> u64 {
         let handle = match handle {
             WorkerHandle::Process => 0,
             WorkerHandle::Channel => Self::CHANNEL,
+            WorkerHandle::Output(StdStream::Stdout) => Self::STDOUT,
+            WorkerHandle::Output(StdStream::Stderr) => Self::STDERR,
         };
         Self::MARK
             | handle
@@ -171,7 +178,12 @@ impl WorkerId {
         if key & Self::MARK == 0 || key == u64::MAX {
             return None;
         }
-        let handle = if key & Self::CHANNEL == 0 { WorkerHandle::Process } else { WorkerHandle::Channel };
+        let handle = match key & (Self::CHANNEL | Self::STDOUT | Self::STDERR) {
+            0 => WorkerHandle::Process,
+            Self::STDOUT => WorkerHandle::Output(StdStream::Stdout),
+            Self::STDERR => WorkerHandle::Output(StdStream::Stderr),
+            _ => WorkerHandle::Channel,
+        };
         let fleet = FleetId((key >> 48) as u16 & (Self::FLEETS - 1));
         let worker = Self { fleet, slot: Slot((key >> 32) as u16), incarnation: key as u32 };
         Some((worker, handle))
@@ -196,7 +208,8 @@ mod tests {
         for (fleet, slot, incarnation) in [(0, 0, 0), (0, 0, 1), (4095, u16::MAX, u32::MAX - 1), (7, 300, 9)]
         {
             let worker = WorkerId { fleet: FleetId::new(fleet), slot: Slot::new(slot), incarnation };
-            for handle in [WorkerHandle::Process, WorkerHandle::Channel] {
+            let output = StdStream::ALL.map(WorkerHandle::Output);
+            for handle in [WorkerHandle::Process, WorkerHandle::Channel].into_iter().chain(output) {
                 assert_eq!(WorkerId::from_key(worker.key(handle)), Some((worker, handle)));
             }
         }

@@ -1,9 +1,10 @@
 //! What a host tells the people who run it: no orders, and nothing that it waits for.
 
 use crate::fleet::notice::FleetNotice;
+use crate::fleet::output::LineEnd;
 use crate::id::{FleetId, ServiceId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::{Errno, Output, Pid, Signal, UnixPath};
+use crate::sys::{Errno, Pid, Signal, StdStream, UnixPath};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::format;
 use core::fmt;
@@ -97,6 +98,30 @@ pub enum Notice {
     },
     /// Something about a fleet, which is the subject.
     Fleet(FleetNotice),
+    /// A line that a worker of the fleet that is the subject has printed: the text of the record.
+    Output {
+        /// Who.
+        worker: WorkerId,
+        /// Its number.
+        pid: Pid,
+        /// Which version of code and configuration it runs.
+        generation: u32,
+        /// Where.
+        stream: StdStream,
+        /// How the line ended.
+        end: LineEnd,
+    },
+    /// A worker has printed more lines than its fleet's `output_rate` in a second: some were left out.
+    OutputLeftOut {
+        /// Who.
+        worker: WorkerId,
+        /// Its number.
+        pid: Pid,
+        /// Which version of code and configuration it runs.
+        generation: u32,
+        /// How many lines, or pieces of long ones.
+        lines: u64,
+    },
     /// The recording of this host ends; the host goes on.
     RecordingStopped {
         /// How many facts stand in it.
@@ -122,7 +147,7 @@ pub enum Notice {
     /// One of the files could not be opened anew: the one before is kept.
     NotReopened {
         /// Which; `None` for that of the log.
-        output: Option<Output>,
+        output: Option<StdStream>,
         /// What the system answered.
         errno: Errno,
     },
@@ -148,11 +173,14 @@ impl Notice {
             | Self::SignalIgnored { .. }
             | Self::StrangerReaped { .. }
             | Self::LogOpened { .. }
+            | Self::Output { stream: StdStream::Stdout, .. }
             | Self::Stopped => Level::Info,
             Self::Fleet(notice) => notice.level(),
             Self::ConnectFailed { .. }
             | Self::AcceptPaused { .. }
             | Self::BodyFailed { .. }
+            | Self::Output { stream: StdStream::Stderr, .. }
+            | Self::OutputLeftOut { .. }
             | Self::RecordingStopped { .. }
             | Self::ManagerLost { .. }
             | Self::LogFailed { .. }
@@ -178,6 +206,8 @@ pub struct Record<'a> {
     pub fleet: Option<FleetId>,
     /// The error behind it, if there is one.
     pub error: Option<&'a dyn core::error::Error>,
+    /// What a worker has printed, if it is about that: one line, without control characters.
+    pub text: Option<&'a str>,
     /// The notice itself.
     pub notice: &'a Notice,
 }
@@ -218,6 +248,25 @@ impl fmt::Display for Record<'_> {
                 let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
                 write!(f, "fleet `{subject}`: {worker} failed{error}")
             }
+            Notice::Output { worker, pid, generation, stream, end } => {
+                let (slot, text) = (worker.slot, self.text.unwrap_or_default());
+                let mark = match end {
+                    LineEnd::Newline => "",
+                    LineEnd::TooLong => " [goes on]",
+                    LineEnd::Unfinished => " [no newline]",
+                };
+                write!(
+                    f,
+                    "fleet `{subject}`: worker {slot} (gen {generation}, pid {pid}) {stream}: {text}{mark}"
+                )
+            }
+            Notice::OutputLeftOut { worker, pid, generation, lines } => {
+                let slot = worker.slot;
+                write!(
+                    f,
+                    "fleet `{subject}`: worker {slot} (gen {generation}, pid {pid}) prints too much: {lines} lines were left out"
+                )
+            }
             Notice::Fleet(notice) => write!(f, "fleet `{subject}`: {notice}"),
             Notice::ManagerLost { errno } => {
                 write!(
@@ -231,7 +280,7 @@ impl fmt::Display for Record<'_> {
             }
             Notice::LogLost { lines } => write!(f, "{lines} lines of the log were lost"),
             Notice::NotReopened { output, errno } => {
-                let output = output.map_or("the log", Output::name);
+                let output = output.map_or("the log", StdStream::name);
                 write!(f, "the file of {output} cannot be opened anew: {errno}; the one before is kept")
             }
             Notice::RecordingStopped { facts, errno: Some(errno) } => {
@@ -252,12 +301,16 @@ impl fmt::Display for Record<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Slot;
     use alloc::string::ToString;
 
     #[test]
     fn each_notice_reads_as_a_line_with_its_level() {
         let address = "127.0.0.1:80".parse().unwrap();
         let ms = Duration::from_millis;
+        let worker = WorkerId { fleet: FleetId::new(0), slot: Slot::new(3), incarnation: 9 };
+        let (pid, generation) = (Pid(1234), 1);
+        let output = |stream, end| Notice::Output { worker, pid, generation, stream, end };
         let rows = [
             (Notice::Listening { address }, Level::Info, "listener `web` is bound to 127.0.0.1:80"),
             (
@@ -300,6 +353,26 @@ mod tests {
                 "fleet `web`: outage: more workers are late than may be killed; look at what all of them wait for",
             ),
             (
+                output(StdStream::Stdout, LineEnd::Newline),
+                Level::Info,
+                "fleet `web`: worker 3 (gen 1, pid 1234) stdout: words",
+            ),
+            (
+                output(StdStream::Stderr, LineEnd::TooLong),
+                Level::Warn,
+                "fleet `web`: worker 3 (gen 1, pid 1234) stderr: words [goes on]",
+            ),
+            (
+                output(StdStream::Stderr, LineEnd::Unfinished),
+                Level::Warn,
+                "fleet `web`: worker 3 (gen 1, pid 1234) stderr: words [no newline]",
+            ),
+            (
+                Notice::OutputLeftOut { worker, pid, generation, lines: 12 },
+                Level::Warn,
+                "fleet `web`: worker 3 (gen 1, pid 1234) prints too much: 12 lines were left out",
+            ),
+            (
                 Notice::ManagerLost { errno: Errno::CONNREFUSED },
                 Level::Warn,
                 "the service manager cannot be told anything: connection refused (ECONNREFUSED); NOTIFY_SOCKET is its address",
@@ -312,7 +385,7 @@ mod tests {
             ),
             (Notice::LogLost { lines: 3 }, Level::Warn, "3 lines of the log were lost"),
             (
-                Notice::NotReopened { output: Some(Output::Stdout), errno: Errno::ACCES },
+                Notice::NotReopened { output: Some(StdStream::Stdout), errno: Errno::ACCES },
                 Level::Warn,
                 "the file of stdout cannot be opened anew: permission denied (EACCES); the one before is kept",
             ),
@@ -336,6 +409,7 @@ mod tests {
                 service: Some(ServiceId::new(0)),
                 fleet: None,
                 error: Some(&Errno::CONNREFUSED),
+                text: Some("words"),
                 notice: &notice,
             };
             assert_eq!(record.to_string(), line);

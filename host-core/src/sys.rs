@@ -1,8 +1,9 @@
 //! The syscall seam: what the driver asks of an operating system.
 //!
 //! A method is about what one system call is. All take `&self`, so that a stream can hold the same
-//! system as the loop that waits for it. Only [`Sys::poll_wait`] and [`Sys::wait`] block; every other
-//! method returns at once, with [`Errno::AGAIN`] where a blocking call would wait.
+//! system as the loop that waits for it. Only [`Sys::poll_wait`] and [`Sys::wait`] block, and
+//! [`Processes::print`] where nobody reads; every other method returns at once, with [`Errno::AGAIN`] where a
+//! blocking call would wait.
 //!
 //! Two implementations exist, the real kernel and the simulated one. The contract below is what both
 //! are tested against.
@@ -16,8 +17,8 @@ pub use errno::Errno;
 pub use pid_file::PidFileError;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};
 pub use types::{
-    Fact, Handle, Interest, ManagerWants, Output, Panic, Passed, Place, PollEvent, Readiness, ShutdownHow,
-    Signal, SlotReading, SlotsId, UnixPath,
+    Fact, Handle, Interest, ManagerWants, Panic, Passed, Place, PollEvent, Readiness, ShutdownHow, Signal,
+    SlotReading, SlotsId, StdStream, UnixPath,
 };
 
 use crate::error::ServiceError;
@@ -279,7 +280,7 @@ pub trait Sys: Processes {
     ///
     /// # Errors
     /// As [`log_open`](Self::log_open); nothing has changed then.
-    fn redirect(&self, output: Output, path: &str) -> Result<(), Errno> {
+    fn redirect(&self, output: StdStream, path: &str) -> Result<(), Errno> {
         let _ = (output, path);
         Err(Errno::NOSYS)
     }

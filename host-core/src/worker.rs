@@ -11,7 +11,7 @@ use crate::id::WorkerId;
 use crate::io::Stream;
 use crate::io::queues::Queues;
 use crate::io::registry::Socket;
-use crate::sys::{Errno, Handle, Interest, Pid, PollEvent, Sys};
+use crate::sys::{Errno, Handle, Interest, Pid, PollEvent, StdStream, Sys};
 use crate::time::{Duration, Instant};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -272,6 +272,18 @@ impl Worker {
         self.link.request_done();
     }
 
+    /// Prints `text`, all of it, past the buffers that `print!` has: on the real kernel as good as `eprint!`, in a simulated run
+    /// the only way, since `println!` cannot be seen there. It is no sign of life.
+    ///
+    /// With [`Fleet::capture_output`](crate::Fleet::capture_output) it waits while the host has yet to read what
+    /// was printed before.
+    ///
+    /// # Errors
+    /// [`Errno::PIPE`] if nobody reads any more; what write(2) answers beside.
+    pub fn print(&self, stream: StdStream, text: &str) -> Result<(), Errno> {
+        print(&*self.link.sys, stream, text)
+    }
+
     /// Who this worker is.
     pub fn id(&self) -> WorkerId {
         self.link.id
@@ -302,6 +314,21 @@ impl Worker {
     pub fn work(&self, duration: Duration) {
         self.link.sys.work(duration);
     }
+}
+
+/// Prints all of `text`.
+pub(crate) fn print(sys: &dyn Sys, stream: StdStream, text: &str) -> Result<(), Errno> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match sys.print(stream, rest) {
+            // A write of something answers nothing only where nothing is taken any more.
+            Ok(0) => return Err(Errno::PIPE),
+            Ok(length) => rest = &rest[length..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Worker {

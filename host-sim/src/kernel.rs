@@ -12,6 +12,7 @@ mod life;
 mod logs;
 pub(crate) mod net;
 pub(crate) mod numbers;
+mod pipe;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod rules;
@@ -33,6 +34,7 @@ use files::{FileId, Files};
 use host_core::sys::{Body, Errno, ManagerWants, Signal};
 use net::Net;
 use numbers::Numbers;
+use pipe::Pipe;
 use process::Process;
 use rules::Rule;
 use slots::Pages;
@@ -130,6 +132,7 @@ pub(crate) struct Kernel {
     pub(crate) files: Files,
     pub(crate) net: Net,
     pub(crate) channels: Vec<Channel>,
+    pub(crate) pipes: Vec<Pipe>,
     pub(crate) disk: Disk,
     /// Heartbeat slots.
     pub(crate) pages: Pages,
@@ -187,6 +190,7 @@ impl Kernel {
             files: Files::default(),
             net: Net::default(),
             channels: Vec::new(),
+            pipes: Vec::new(),
             disk: Disk::default(),
             pages: Pages::new(),
             choices,
@@ -342,4 +346,6 @@ calls! {
     LogWrite = 22, "write to a log";
     Redirect = 23, "opening of an output";
     KickBell = 24, "bell of the kick";
+    Pipe = 25, "pipe";
+    Print = 26, "print";
 }

@@ -376,6 +376,8 @@ impl Story {
             | Kind::Adopt
             | Kind::ChildNews
             | Kind::Channel
+            | Kind::Pipe
+            | Kind::Print
             | Kind::Ghost
             | Kind::Claim => What::Call,
         }

@@ -11,16 +11,18 @@ use crate::kernel::poller::{COMPUTING, POLLING};
 use crate::kernel::rules::Rule;
 use crate::kernel::signals::{Disposition, Signals, set_of};
 use crate::kernel::{Call, Index, Kernel, MILLISECOND, Nanos};
+use crate::marks::sometimes;
 use crate::story::Aside;
 use crate::trace::{Kind, StableHasher, Who};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::Pace;
+use host_core::fleet::output::LineEnd;
 use host_core::id::ServiceId;
 use host_core::notice::{Level, Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Output, Panic, Passed, PidFileError, PollEvent,
-    Readiness, ShutdownHow, Signal, Sys, UnixPath,
+    Errno, ExitStatus, Fact, Handle, Interest, ManagerWants, Panic, Passed, PidFileError, PollEvent,
+    Readiness, ShutdownHow, Signal, StdStream, Sys, UnixPath,
 };
 use host_core::time::{Instant, WallTime};
 use std::cell::RefCell;
@@ -533,7 +535,7 @@ impl Sys for SimSys {
         self.interruptible(|kernel| kernel.log_write(self.me, log, bytes))
     }
 
-    fn redirect(&self, output: Output, path: &str) -> Result<(), Errno> {
+    fn redirect(&self, output: StdStream, path: &str) -> Result<(), Errno> {
         self.call(|kernel| kernel.redirect(self.me, output, path))
     }
 
@@ -581,6 +583,7 @@ impl Sys for SimSys {
         {
             kernel.addresses.insert(name.to_owned(), address);
         }
+        told(record);
         let now = kernel.now;
         if record.notice.level() > Level::Debug {
             kernel.trace.note(now, Who(self.me), record.to_string());
@@ -634,6 +637,19 @@ impl SimSys {
         let mut checks = kernel.process(self.me).checks.take().unwrap_or_default();
         checks.on_fact(now, fact, &mut kernel.violation);
         kernel.process(self.me).checks = Some(checks);
+    }
+}
+
+/// What is remarkable of what is told without an order.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all else follows from an order, and has its marks there")]
+fn told(record: &Record<'_>) {
+    match record.notice {
+        Notice::Output { end: LineEnd::TooLong, .. } => sometimes!("a worker prints a line that is too long"),
+        Notice::Output { end: LineEnd::Unfinished, .. } => {
+            sometimes!("a worker dies in the middle of a line")
+        }
+        Notice::OutputLeftOut { .. } => sometimes!("a worker prints more lines than are told"),
+        _ => {}
     }
 }
 

@@ -83,6 +83,8 @@ kinds! {
     Claim "claims slot {a} for incarnation {b}";
     Pulse "gives signs of life, {a}";
     Extend "may be silent until {a}";
+    Pipe "pipe of {a:h} and {b:h}";
+    Print "prints {b} bytes on stream {a}";
 }
 
 /// One event, in 32 bytes.

@@ -42,6 +42,7 @@ impl Host {
         Birth {
             title: "probe: child",
             keep,
+            output: None,
             slot: (self.slots, 0, FIRST),
             on_host_death: OnHostDeath::Exit,
             drain_timeout: DRAIN,
@@ -242,6 +243,7 @@ pub(crate) fn strangers() {
             let birth = Birth {
                 title: "probe: grandchild",
                 keep: &[],
+                output: None,
                 slot: (slots, 1, FIRST),
                 on_host_death: OnHostDeath::Exit,
                 drain_timeout: DRAIN,
@@ -588,6 +590,7 @@ pub(crate) fn asked_to_quit() {
             let birth = Birth {
                 title: "probe: grandchild",
                 keep: &[],
+                output: None,
                 slot: (SlotsId(0), 0, FIRST),
                 on_host_death: OnHostDeath::Exit,
                 drain_timeout: DRAIN,

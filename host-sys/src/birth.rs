@@ -10,7 +10,7 @@ use crate::handles::Handles;
 use crate::linux::{Linux, TARGET, said};
 use crate::poller::Poller;
 use crate::raw::{self, Disposition};
-use crate::{kick, title};
+use crate::{kick, output, title};
 use host_core::error::exit;
 use host_core::sys::{Birth, Body, Handle, OnHostDeath, Signal, Sys};
 use host_core::time::Duration;
@@ -82,7 +82,8 @@ fn be_born(parent: &Linux, host: process::Pid, birth: &Birth<'_>) -> Result<Rc<d
     if orphaned && birth.on_host_death == OnHostDeath::Exit {
         raw::exit_at_once(exit::STOPPED);
     }
-    set_dispositions()?;
+    // What its host reads is in no file.
+    set_dispositions(birth.output.is_some())?;
     let (sys, bell) = begin_anew(parent, birth)?;
     QUIT.store(false, Ordering::Relaxed);
     ALARMED.store(false, Ordering::Relaxed);
@@ -98,13 +99,14 @@ fn be_born(parent: &Linux, host: process::Pid, birth: &Birth<'_>) -> Result<Rc<d
 }
 
 /// Signals are all blocked: none strikes before its handler has what it needs.
-fn set_dispositions() -> Result<()> {
+fn set_dispositions(is_captured: bool) -> Result<()> {
     use Signal::{Hup, Int, Quit, Term, Ttin, Ttou, Usr1, Usr2, Winch};
     raw::reset_dispositions(&[Hup, Usr1, Usr2, Ttin, Ttou, Winch, Int, Term, Quit]);
     for signal in [Hup, Usr2, Ttin, Ttou, Winch] {
         Disposition::ignored().install(signal)?;
     }
-    let at_usr1 = if raw::has_outputs() { Disposition::reopen() } else { Disposition::ignored() };
+    let at_usr1 =
+        if raw::has_outputs() && !is_captured { Disposition::reopen() } else { Disposition::ignored() };
     at_usr1.install(Usr1)?;
     raw::ignore_broken_pipes()?;
     for signal in [Int, Term] {
@@ -116,6 +118,9 @@ fn set_dispositions() -> Result<()> {
 /// Lets go of what is the parent's, and gives the system of the child and its bell.
 fn begin_anew(parent: &Linux, birth: &Birth<'_>) -> Result<(Linux, Handle)> {
     let mut handles: Handles = parent.handles.take();
+    if let Some(pipes) = birth.output {
+        output::take_over(&handles, pipes)?;
+    }
     handles.keep_only(birth.keep);
     // With this descriptor closed there is room for two more: the parent has found room for one.
     let poller = Poller::in_place_of(&parent.poller)?;

@@ -33,6 +33,7 @@ mod kick;
 mod linux;
 mod logs;
 mod manager;
+mod output;
 mod passed;
 mod pid_file;
 mod poller;

@@ -19,8 +19,8 @@ use host_core::id::ServiceId;
 use host_core::notice::{Level, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Errno, Handle, Interest, ManagerWants, Output, Panic, Passed, PidFileError, PollEvent, Processes as _,
-    Readiness, ShutdownHow, Signal, Sys, UnixPath,
+    Errno, Handle, Interest, ManagerWants, Panic, Passed, PidFileError, PollEvent, Processes as _, Readiness,
+    ShutdownHow, Signal, StdStream, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use rustix::event::{EventfdFlags, eventfd};
@@ -319,7 +319,7 @@ impl Sys for Linux {
         self.with(log, |file| logs::write(file, bytes))
     }
 
-    fn redirect(&self, output: Output, path: &str) -> Result<(), Errno> {
+    fn redirect(&self, output: StdStream, path: &str) -> Result<(), Errno> {
         // What stands in a buffer belongs to the file before.
         birth::flush();
         logs::redirect(output, path).map_err(errno)

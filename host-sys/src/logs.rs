@@ -1,7 +1,7 @@
 //! Files that are appended to: the log, and what a process prints on.
 
 use crate::raw;
-use host_core::sys::Output;
+use host_core::sys::StdStream;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, FileType, Mode, OFlags};
 use rustix::io::{self, Errno, Result};
@@ -34,15 +34,15 @@ pub(crate) fn write(log: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
 }
 
 /// Makes the file at `path` what this process prints on.
-pub(crate) fn redirect(output: Output, path: &str) -> Result<()> {
+pub(crate) fn redirect(output: StdStream, path: &str) -> Result<()> {
     let file = open(path)?;
     // Whoever prints expects to wait for a reader, not an error.
     let flags = fs::fcntl_getfl(&file)?;
     fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
     let name = CString::new(path).map_err(|_| Errno::INVAL)?;
     match output {
-        Output::Stdout => dup2_stdout(file)?,
-        Output::Stderr => dup2_stderr(file)?,
+        StdStream::Stdout => dup2_stdout(file)?,
+        StdStream::Stderr => dup2_stderr(file)?,
     }
     raw::remember_output(output, name);
     Ok(())

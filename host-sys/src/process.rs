@@ -3,11 +3,11 @@
 use crate::birth;
 use crate::linux::{Linux, errno};
 use crate::raw::{self, AllBlocked, Stop};
-use crate::{clock, poller, processors};
+use crate::{clock, output, poller, processors};
 use host_core::fleet::beat::Pace;
 use host_core::sys::{
     Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Processes, Readiness,
-    Signal, SlotReading, SlotsId,
+    Signal, SlotReading, SlotsId, StdStream,
 };
 use host_core::time::{Duration, Instant};
 use rustix::fd::AsFd as _;
@@ -104,6 +104,20 @@ impl Processes for Linux {
         Ok((handles.insert(one), handles.insert(other)))
     }
 
+    fn pipe(&self) -> Result<(Handle, Handle), Errno> {
+        let (reading, writing) = output::pipe().map_err(errno)?;
+        let mut handles = self.handles.borrow_mut();
+        Ok((handles.insert(reading), handles.insert(writing)))
+    }
+
+    fn pipe_read(&self, pipe: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.with(pipe, |fd| rustix::io::read(fd, buffer))
+    }
+
+    fn print(&self, stream: StdStream, bytes: &[u8]) -> Result<usize, Errno> {
+        output::print(stream, bytes).map_err(errno)
+    }
+
     fn slots(&self, count: u32) -> Result<SlotsId, Errno> {
         self.slots.add(count).map_err(errno)
     }
@@ -168,7 +182,8 @@ impl Linux {
     /// What is wrong with the order itself is found before there is a child.
     fn check(&self, birth: &Birth<'_>) -> Result<(), ForkError> {
         let handles = self.handles.borrow();
-        if let Some(errno) = birth.keep.iter().find_map(|kept| handles.get(*kept).err()) {
+        let needed = birth.keep.iter().chain(birth.output.iter().flatten());
+        if let Some(errno) = needed.into_iter().find_map(|kept| handles.get(*kept).err()) {
             return Err(failed("fork")(errno));
         }
         let (page, slot, _) = birth.slot;

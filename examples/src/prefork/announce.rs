@@ -36,6 +36,8 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::SignalIgnored { .. }
             | Notice::StrangerReaped { .. }
             | Notice::BodyFailed { .. }
+            | Notice::Output { .. }
+            | Notice::OutputLeftOut { .. }
             | Notice::RecordingStopped { .. }
             | Notice::ManagerLost { .. }
             | Notice::LogOpened { .. }
@@ -94,6 +96,7 @@ mod tests {
                 service: None,
                 fleet: None,
                 error: None,
+                text: None,
                 notice,
             });
         }

@@ -3,7 +3,7 @@
 use crate::arms::Case;
 use crate::world::World;
 use host_core::service::kick::Site;
-use host_core::sys::{Child, Errno, ExitStatus, Handle, Interest, Output, Signal};
+use host_core::sys::{Child, Errno, ExitStatus, Handle, Interest, Signal, StdStream};
 use host_core::time::Duration;
 
 pub(crate) const CASES: &[Case] = cases![
@@ -36,7 +36,7 @@ fn a_log_is_made_where_there_is_none_and_several_may_write_to_it(world: &World) 
 
 fn a_log_needs_a_directory_and_a_closed_one_takes_nothing(world: &World) {
     assert_eq!(world.sys.log_open("/tmp/no-such-directory/x.log"), Err(Errno::NOENT));
-    assert_eq!(world.sys.redirect(Output::Stdout, "/tmp/no-such-directory/out"), Err(Errno::NOENT));
+    assert_eq!(world.sys.redirect(StdStream::Stdout, "/tmp/no-such-directory/out"), Err(Errno::NOENT));
     let log = world.sys.log_open(&path(world)).unwrap();
     leave(world, &[log]);
     assert_eq!(world.sys.log_write(log, b"x"), Err(Errno::BADF));
@@ -153,7 +153,7 @@ fn is_interrupted(world: &World) {
 }
 
 fn usr1_interrupts_a_worker_that_prints_on_a_file_and_ends_it_no_more_than_any_other(world: &World) {
-    world.sys.redirect(Output::Stdout, "/dev/null").unwrap();
+    world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
     is_interrupted(world);
 }
 
@@ -167,7 +167,7 @@ fn usr1_is_ignored_by_a_worker_that_prints_where_it_was_born(world: &World) {
 }
 
 fn what_a_process_prints_on_stays_when_another_cannot_be_had(world: &World) {
-    world.sys.redirect(Output::Stdout, "/dev/null").unwrap();
-    assert_eq!(world.sys.redirect(Output::Stdout, "/tmp/no-such-directory/out"), Err(Errno::NOENT));
+    world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
+    assert_eq!(world.sys.redirect(StdStream::Stdout, "/tmp/no-such-directory/out"), Err(Errno::NOENT));
     is_interrupted(world);
 }

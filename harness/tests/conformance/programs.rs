@@ -247,6 +247,7 @@ fn run(
     let birth = Birth {
         title: "test: worker 0 (gen 0)",
         keep: &[theirs],
+        output: None,
         slot: (page, 0, 1),
         on_host_death: OnHostDeath::Exit,
         drain_timeout: Duration::ZERO,

@@ -8,6 +8,7 @@ mod faults;
 mod liveness;
 mod logs;
 mod nested;
+mod output;
 mod queue;
 mod rare;
 mod recycling;

@@ -310,6 +310,7 @@ impl Naive {
         let birth = Birth {
             title: "naive: worker",
             keep: &keep,
+            output: None,
             slot: (self.page, index as u32, incarnation),
             on_host_death: if orphans_stay { OnHostDeath::Drain } else { OnHostDeath::Exit },
             drain_timeout: Duration::from_secs(if orphans_stay { 1 << 30 } else { 0 }),

@@ -1,12 +1,14 @@
 //! The description of a fleet of workers.
 
 use crate::app::{App, Listen};
-use crate::error::Result;
+use crate::error::{Mistake, Result};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal};
+use crate::fleet::output::LINES_PER_SECOND;
 use crate::sys::{OnHostDeath, Signal};
 use crate::time::Duration;
 use crate::worker::Worker;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -32,12 +34,14 @@ pub struct Fleet {
     pub(crate) body: Body,
     /// Those that are spread over its workers.
     pub(crate) listens: Vec<Listen>,
+    /// How many lines of each worker are told in a second; none if nobody reads what they print.
+    pub(crate) output_rate: Option<u32>,
 }
 
 impl Fleet {
     /// A fleet called `name`, with every setting at its default; names are unique in a host.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { config: FleetConfig::new(name), body: Body::Missing, listens: Vec::new() }
+        Self { config: FleetConfig::new(name), body: Body::Missing, listens: Vec::new(), output_rate: None }
     }
 
     /// What each worker runs: blocking code that calls [`Worker::wanted`] or [`Worker::accept`]. When it returns
@@ -77,6 +81,34 @@ impl Fleet {
     pub fn listen_spread(mut self, name: impl Into<String>, address: impl ToString) -> Self {
         self.listens.push(Listen::new(name, address));
         self.config.spread = true;
+        self
+    }
+
+    /// What each worker prints, on standard output and standard error, is read by the host and told line by line, with worker, generation and
+    /// process number in front: as [`Notice::Output`](crate::notice::Notice::Output), to the log and to
+    /// [`App::on_notice`]. Default: workers print where the host does.
+    ///
+    /// A worker prints as always, and so does a program that it starts; in a simulated run, where `println!`
+    /// cannot be seen, with [`Worker::print`]. One that prints faster than the host reads waits a little (of each stream
+    /// the kernel holds 64 KiB), and one whose host is gone or that is not its worker any more gets an error
+    /// (EPIPE), of which `println!` makes a panic. What the two streams say is told in no particular order of
+    /// one to the other. A line longer than 8 KiB comes in pieces.
+    ///
+    /// When a worker dies what it has printed is told before its death, except what was still in a buffer of its
+    /// own; nobody waits for those who may still hold its streams. A worker that is killed leaves the
+    /// beginning of a line, and is told so.
+    #[must_use]
+    pub fn capture_output(mut self) -> Self {
+        self.output_rate.get_or_insert(LINES_PER_SECOND);
+        self
+    }
+
+    /// As [`capture_output`](Self::capture_output), and at most so many lines of each worker are told in a second.
+    /// Default 1000. The second begins with a line. What is above is counted and left out up to its end, when one
+    /// notice says how much that was. A host that was stopped reads at once what was printed meanwhile.
+    #[must_use]
+    pub fn output_rate(mut self, lines_per_second: u32) -> Self {
+        self.output_rate = Some(lines_per_second);
         self
     }
 
@@ -291,6 +323,19 @@ impl Fleet {
     }
 }
 
+impl Fleet {
+    /// All that is wrong with it beside its settings and its listeners.
+    pub(crate) fn output_mistake(&self) -> Option<Mistake> {
+        (self.output_rate == Some(0)).then(|| Mistake {
+            field: format!("output_rate of fleet `{}`", self.config.name.escape_debug()),
+            found: "0".into(),
+            wanted:
+                "must be at least 1 line a second; without capture_output workers print where the host does"
+                    .into(),
+        })
+    }
+}
+
 impl fmt::Debug for Fleet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fleet").field("config", &self.config).finish_non_exhaustive()
@@ -301,7 +346,6 @@ impl fmt::Debug for Fleet {
 mod tests {
     use super::*;
     use crate::fleet::spares::Spares;
-    use alloc::format;
 
     #[test]
     fn setters_reach_the_settings() {
@@ -368,6 +412,19 @@ mod tests {
         };
         assert_eq!(fleet.config, expected);
         assert!(format!("{fleet:?}").contains("FleetConfig"));
+    }
+
+    #[test]
+    fn output_is_captured_at_a_rate_that_may_be_said_before_or_after() {
+        let rate = |fleet: Fleet| fleet.output_rate;
+        assert_eq!(rate(Fleet::new("x")), None);
+        assert_eq!(rate(Fleet::new("x").capture_output()), Some(1000));
+        assert_eq!(rate(Fleet::new("x").output_rate(7)), Some(7));
+        assert_eq!(rate(Fleet::new("x").output_rate(7).capture_output()), Some(7));
+        assert_eq!(rate(Fleet::new("x").capture_output().output_rate(7)), Some(7));
+        let error = App::new("a").fleet(Fleet::new("x").run(|_| Ok(())).output_rate(0)).check().unwrap_err();
+        let words = "output_rate of fleet `x` is 0, but must be at least 1 line a second";
+        assert!(error.to_string().contains(words), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::fleet::status::FleetStatus;
 use crate::id::{ServiceId, WorkerId};
 use crate::io::{Listener, Stream};
 use crate::record::RecordingStatus;
-use crate::sys::{Errno, Interest, Pid};
+use crate::sys::{Errno, Interest, Pid, StdStream};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::rc::Rc;
 use core::fmt;
@@ -198,6 +198,14 @@ impl Context<'_> {
     /// How the recording of this host is going; `None` if it is not recorded.
     pub fn recording(&self) -> Option<RecordingStatus> {
         self.shared.recorder.as_ref().map(Recorder::status)
+    }
+
+    /// Prints `text` where this process prints. See [`Worker::print`](crate::Worker::print).
+    ///
+    /// # Errors
+    /// [`Errno::PIPE`] if nobody reads any more; what write(2) answers beside.
+    pub fn print(&self, stream: StdStream, text: &str) -> Result<(), Errno> {
+        crate::worker::print(&*self.shared.sys, stream, text)
     }
 
     /// The number of this process.

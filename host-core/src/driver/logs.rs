@@ -4,7 +4,7 @@ use super::Driver;
 use crate::app::LogPaths;
 use crate::error::{Mistake, RunError};
 use crate::notice::{Level, Notice, Record};
-use crate::sys::{Errno, Handle, Interest, Output, Pid, Sys};
+use crate::sys::{Errno, Handle, Interest, Pid, StdStream, Sys};
 use crate::time::WallTime;
 use alloc::format;
 use alloc::rc::Rc;
@@ -20,7 +20,7 @@ pub(super) struct Logs {
     sys: Rc<dyn Sys>,
     log: Option<Log>,
     /// What it prints on, by path.
-    outputs: Vec<(Output, String)>,
+    outputs: Vec<(StdStream, String)>,
     bell: Option<Handle>,
 }
 
@@ -41,7 +41,7 @@ impl Logs {
     pub(super) fn open(paths: LogPaths, armed: bool, sys: &Rc<dyn Sys>, mistakes: &mut Vec<Mistake>) -> Self {
         let mut logs = Self { sys: Rc::clone(sys), log: None, outputs: Vec::new(), bell: None };
         let LogPaths { log, stdout, stderr } = paths;
-        let outputs = Output::ALL.into_iter().zip([stdout, stderr]);
+        let outputs = StdStream::ALL.into_iter().zip([stdout, stderr]);
         let outputs: Vec<_> = outputs.filter_map(|(output, path)| Some((output, path?))).collect();
         // What else is wrong is told without making any.
         if !mistakes.is_empty() || log.is_none() && outputs.is_empty() {
@@ -148,8 +148,15 @@ impl Log {
         let mut told = [None, None];
         if self.lost > 0 {
             let notice = Notice::LogLost { lines: self.lost };
-            let lost =
-                Record { notice: &notice, subject: None, service: None, fleet: None, error: None, ..*record };
+            let lost = Record {
+                notice: &notice,
+                subject: None,
+                service: None,
+                fleet: None,
+                error: None,
+                text: None,
+                ..*record
+            };
             if self.append(sys, &line(self.pid, &lost)).is_err() {
                 self.lost += 1;
                 return told;
@@ -194,7 +201,15 @@ impl Driver {
     pub(super) fn tell_log(&mut self, record: &Record<'_>) {
         let notices = self.logs.write(record);
         for notice in notices.iter().flatten() {
-            let about = Record { notice, subject: None, service: None, fleet: None, error: None, ..*record };
+            let about = Record {
+                notice,
+                subject: None,
+                service: None,
+                fleet: None,
+                error: None,
+                text: None,
+                ..*record
+            };
             self.tell_people(&about);
         }
     }

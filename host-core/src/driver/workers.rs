@@ -1,5 +1,6 @@
 //! The children of a host: forking them, hearing of them, reading their slots.
 
+use super::output::{self, Captured, Pipes, Reading};
 use super::{Driver, NamedListener};
 use crate::app::App;
 use crate::app::fleet::{Body, Fleet};
@@ -28,6 +29,7 @@ pub(super) struct Children {
     links: BTreeMap<WorkerId, Child>,
     /// Fleets whose slots are to be read.
     pub(super) looks: VecDeque<FleetId>,
+    pub(super) reading: Reading,
 }
 
 /// A fleet's description, and its page of slots.
@@ -35,6 +37,8 @@ struct Staffed {
     config: Rc<FleetConfig>,
     body: Body,
     slots: SlotsId,
+    /// How many lines of each worker are told in a second; none if nobody reads what they print.
+    output_rate: Option<u32>,
 }
 
 /// One child.
@@ -45,6 +49,8 @@ struct Child {
     channel: Handle,
     /// The channel has not ended: it is watched.
     heard: bool,
+    /// What it prints, if that is captured.
+    captured: Option<Captured>,
 }
 
 /// How many messages of one child are read in one wake: one that floods must not keep the others waiting. The rest
@@ -74,11 +80,11 @@ impl Children {
             });
         }
         let mut staffed = Vec::new();
-        for Fleet { mut config, body, listens: _ } in fleets {
+        for Fleet { mut config, body, listens: _, output_rate } in fleets {
             config.workers.get_or_insert(processors);
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
-            staffed.push(Staffed { config: Rc::new(config), body, slots });
+            staffed.push(Staffed { config: Rc::new(config), body, slots, output_rate });
         }
         Ok(Self { fleets: staffed, ..Self::default() })
     }
@@ -94,6 +100,16 @@ impl Children {
 
     pub(super) fn name(&self, fleet: FleetId) -> Rc<FleetConfig> {
         Rc::clone(&self.fleets[fleet.index()].config)
+    }
+
+    /// The output of a worker, to tell of it.
+    pub(super) fn take_captured(&mut self, worker: WorkerId) -> Option<Captured> {
+        self.links.get_mut(&worker)?.captured.take()
+    }
+
+    pub(super) fn give_captured_back(&mut self, worker: WorkerId, captured: Captured) {
+        let child = self.links.get_mut(&worker).expect("whoever tells of a child does not forget it");
+        child.captured = Some(captured);
     }
 }
 
@@ -113,6 +129,30 @@ impl Driver {
 
     /// All or nothing: no child that is not watched.
     fn try_spawn(&self, worker: WorkerId) -> Result<(Pid, Child), ForkError> {
+        let sys = &self.shared.sys;
+        let Some(rate) = self.children.fleets[worker.fleet.index()].output_rate else {
+            return self.bear(worker, None);
+        };
+        let Pipes { ours, theirs } = Pipes::make(&**sys)?;
+        let born = self.bear(worker, Some(theirs));
+        output::close(&**sys, theirs);
+        let (pid, mut child) = born.inspect_err(|_| output::close(&**sys, ours))?;
+        match self.watch_output(worker, pid, ours, rate) {
+            Ok(captured) => child.captured = Some(captured),
+            Err(errno) => {
+                output::close(&**sys, ours);
+                for handle in [child.process, child.channel] {
+                    // They were registered a moment ago.
+                    let _ = sys.poll_delete(handle);
+                }
+                return Err(self.abandon(child.process, child.channel, errno));
+            }
+        }
+        Ok((pid, child))
+    }
+
+    /// As above, but for what the child prints, which goes to the writing ends `output`, if there are any.
+    fn bear(&self, worker: WorkerId, output: Option<[Handle; 2]>) -> Result<(Pid, Child), ForkError> {
         let failed = |call| move |errno| ForkError::System { call, errno };
         let sys = &self.shared.sys;
         let fleet = &self.children.fleets[worker.fleet.index()];
@@ -127,6 +167,7 @@ impl Driver {
         let birth = Birth {
             title: &format!("{}: worker {} (gen {GENERATION})", fleet.config.name, worker.slot),
             keep: &keep,
+            output,
             slot: (fleet.slots, slot, incarnation),
             on_host_death: fleet.config.on_host_death,
             drain_timeout: fleet.config.drain_timeout,
@@ -146,14 +187,20 @@ impl Driver {
                 })
             });
         if let Err(errno) = watched {
-            // Nobody would hear of its death. It has not been reaped: both calls name this child.
-            let _ = sys.signal_child(process, Signal::Kill);
-            let _ = sys.reap(process, true);
-            sys.close(process);
-            sys.close(ours);
-            return Err(ForkError::System { call: "epoll_ctl", errno });
+            return Err(self.abandon(process, ours, errno));
         }
-        Ok((child.pid, Child { process, channel: ours, heard: true }))
+        Ok((child.pid, Child { process, channel: ours, heard: true, captured: None }))
+    }
+
+    /// Ends a child that cannot be watched: nobody would hear of its death.
+    fn abandon(&self, process: Handle, channel: Handle, errno: Errno) -> ForkError {
+        let sys = &self.shared.sys;
+        // It has not been reaped: both calls name this child.
+        let _ = sys.signal_child(process, Signal::Kill);
+        let _ = sys.reap(process, true);
+        sys.close(process);
+        sys.close(channel);
+        ForkError::System { call: "epoll_ctl", errno }
     }
 
     /// The poller reports one of a child's handles.
@@ -161,6 +208,7 @@ impl Driver {
         match handle {
             WorkerHandle::Channel => self.hear(worker, MESSAGES_MAX),
             WorkerHandle::Process => self.reap(worker),
+            WorkerHandle::Output(stream) => self.read_output(worker, stream),
         }
     }
 
@@ -185,6 +233,8 @@ impl Driver {
 
     /// Takes both handles out of the poller before they are closed: a sibling may hold the description.
     fn forget(&mut self, worker: WorkerId) {
+        // Its last words are told before its death is.
+        self.end_output(worker);
         let Some(child) = self.children.links.remove(&worker) else { return };
         let sys = &self.shared.sys;
         for (handle, watched) in [(child.process, true), (child.channel, child.heard)] {
@@ -288,7 +338,7 @@ impl Driver {
 }
 
 /// Which version of code and configuration the workers run; there is one until reload has a meaning.
-const GENERATION: u32 = 1;
+pub(super) const GENERATION: u32 = 1;
 
 /// The whole life of a worker; answers its exit status.
 fn be_worker(
@@ -392,6 +442,7 @@ fn failed(sys: &dyn Sys, worker: WorkerId, fleet: &str, error: &dyn core::error:
         service: None,
         fleet: Some(worker.fleet),
         error: Some(error),
+        text: None,
         notice: &Notice::BodyFailed { worker },
     });
     exit::SERVICE_FAILED

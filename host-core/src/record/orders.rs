@@ -5,7 +5,9 @@ use super::wire::{Numbered, Wire, fields, variants};
 use crate::action::{Action, Ending, Why};
 use crate::fleet::death::{Death, Intent};
 use crate::fleet::notice::FleetNotice;
+use crate::fleet::output::LineEnd;
 use crate::notice::Notice;
+use crate::sys::StdStream;
 
 variants! {
     Action {
@@ -65,6 +67,8 @@ variants! {
         19 = LogFailed { errno };
         20 = LogLost { lines };
         21 = NotReopened { output, errno };
+        22 = Output { worker, pid, generation, stream, end };
+        23 = OutputLeftOut { worker, pid, generation, lines };
     }
     FleetNotice {
         1 = Starting { workers };
@@ -93,6 +97,15 @@ variants! {
         24 = Garbled { worker, garbled };
         25 = Empty;
         26 = Scaled { workers, before, idle, busy };
+    }
+    StdStream {
+        1 = Stdout;
+        2 = Stderr;
+    }
+    LineEnd {
+        1 = Newline;
+        2 = TooLong;
+        3 = Unfinished;
     }
     Intent {
         1 = Hung;

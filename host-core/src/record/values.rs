@@ -7,9 +7,7 @@ use crate::fleet::lanes::Lanes;
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::id::{FleetId, ServiceId, Slot, SocketId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::{
-    Errno, ExitStatus, ForkError, Interest, Output, Pid, Readiness, Signal, SlotReading, UnixPath,
-};
+use crate::sys::{Errno, ExitStatus, ForkError, Interest, Pid, Readiness, Signal, SlotReading, UnixPath};
 use crate::time::{Duration, Instant, WallTime};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -37,10 +35,6 @@ variants! {
         1 = Code(code);
         2 = Signal { number, core };
         3 = Unknown;
-    }
-    Output {
-        1 = Stdout;
-        2 = Stderr;
     }
     ForkError {
         1 = Threads { count };
@@ -255,6 +249,7 @@ const CALLS: &[&str] = &[
     "clone3",
     "reading /proc/self/task",
     "epoll_create1",
+    "pipe2",
 ];
 
 /// Number 0.

@@ -1,7 +1,7 @@
 //! The part of the syscall seam that has to do with processes: forking, watching and ending children,
 //! and what a worker asks of the system that its host gave it.
 
-use super::types::{Interest, Readiness, Signal, SlotReading, SlotsId};
+use super::types::{Interest, Readiness, Signal, SlotReading, SlotsId, StdStream};
 use super::{Errno, Handle, Sys};
 use crate::fleet::beat::Pace;
 use crate::time::{Duration, Instant};
@@ -78,6 +78,9 @@ pub struct Birth<'a> {
     /// Those of the parent's handles that the child keeps, under the same names. All others that the
     /// parent's system knows are closed in the child; what user code opened by itself stays open.
     pub keep: &'a [Handle],
+    /// The writing ends of two pipes that the child has as its standard output and standard error (dup2(2)), and not as handles; if there are
+    /// none it prints where its parent does.
+    pub output: Option<[Handle; 2]>,
     /// The heartbeat slot that it writes: which page, which slot, and the incarnation to sign with.
     pub slot: (SlotsId, u32, u32),
     /// What becomes of it when its parent dies.
@@ -187,6 +190,37 @@ pub trait Processes {
     /// # Errors
     /// Whatever socketpair(2) answers.
     fn channel(&self) -> Result<(Handle, Handle), Errno>;
+
+    // Pipes: what children print
+
+    /// A pipe: its reading end, which does not wait, and its writing end, which does, so that whoever prints more than is
+    /// read waits and never hears of it (pipe2(2), O_CLOEXEC). It holds 64 KiB in pages (pipe(7)). The writing end is
+    /// for [`Birth::output`], and nothing else.
+    ///
+    /// # Errors
+    /// Whatever pipe2(2) answers; nothing stays open then.
+    fn pipe(&self) -> Result<(Handle, Handle), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Reads up to `buffer.len()` bytes from a pipe (read(2)); 0 is the end: nobody holds its writing end any more.
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] if nothing is there yet.
+    fn pipe_read(&self, pipe: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let _ = (pipe, buffer);
+        Err(Errno::NOSYS)
+    }
+
+    /// Prints a prefix of `bytes` and says how long it was (write(2) to descriptor 1 or 2). Waits where there is no
+    /// room; what is interrupted by a signal after some bytes were taken ends there.
+    ///
+    /// # Errors
+    /// [`Errno::PIPE`] if nobody reads any more; whatever write(2) answers.
+    fn print(&self, stream: StdStream, bytes: &[u8]) -> Result<usize, Errno> {
+        let _ = (stream, bytes);
+        Err(Errno::NOSYS)
+    }
 
     // Heartbeat slots: memory that parent and children share
 

@@ -177,6 +177,40 @@ pub struct Passed {
     pub place: Result<Place, Errno>,
 }
 
+/// Where a process prints (stdout(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StdStream {
+    /// Standard output, descriptor 1.
+    Stdout,
+    /// Standard error, descriptor 2.
+    Stderr,
+}
+
+impl StdStream {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    /// Its place among [`ALL`](Self::ALL).
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// `stdout`, `stderr`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// `stdout`.
+impl fmt::Display for StdStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Which direction of a connection to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShutdownHow {
@@ -263,34 +297,6 @@ pub struct SlotReading {
     pub requests: u64,
     /// How many connections it has in hand: accepted, and not closed.
     pub connections: u64,
-}
-
-/// One of the two streams that a program prints on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Output {
-    /// Standard output, descriptor 1.
-    Stdout,
-    /// Standard error, descriptor 2.
-    Stderr,
-}
-
-impl Output {
-    /// Both, in the order of their descriptors.
-    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
-
-    /// `stdout`, `stderr`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
-
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// What a service manager wants of a process that it has started.

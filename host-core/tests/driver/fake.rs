@@ -11,9 +11,9 @@ use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants,
-    Output, Panic, Passed, Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal,
-    SlotReading, SlotsId, Sys, UnixPath,
+    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants, Panic,
+    Passed, Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId,
+    StdStream, Sys, UnixPath,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -501,7 +501,7 @@ impl Sys for Fake {
         Ok(taken)
     }
 
-    fn redirect(&self, output: Output, path: &str) -> core::result::Result<(), Errno> {
+    fn redirect(&self, output: StdStream, path: &str) -> core::result::Result<(), Errno> {
         self.note(format!("redirect {output} {path}"));
         self.take("redirect", Ok(0)).map(drop)
     }

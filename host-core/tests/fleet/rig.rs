@@ -546,6 +546,8 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::BodyFailed { .. }
         | Notice::RecordingStopped { .. }
         | Notice::ManagerLost { .. }
+        | Notice::Output { .. }
+        | Notice::OutputLeftOut { .. }
         | Notice::LogOpened { .. }
         | Notice::LogFailed { .. }
         | Notice::LogLost { .. }

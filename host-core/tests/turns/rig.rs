@@ -328,6 +328,8 @@ fn told(notice: &Notice) -> String {
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
         | Notice::ManagerLost { .. }
+        | Notice::Output { .. }
+        | Notice::OutputLeftOut { .. }
         | Notice::LogOpened { .. }
         | Notice::LogFailed { .. }
         | Notice::LogLost { .. }

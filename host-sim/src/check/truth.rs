@@ -172,7 +172,14 @@ impl Kernel {
         if self.checks.opened_sockets() {
             return;
         }
-        let beside = process.descriptors.count().saturating_sub(2 * links);
+        // Of what a worker prints the host reads both streams, until they end.
+        let pipes = self.pipes_of(host);
+        if pipes > 2 * links {
+            let detail = format!("{pipes} pipes, and two for each of {links} workers at most");
+            self.violate(Violation::new("S23", detail));
+            return;
+        }
+        let beside = self.processes[host as usize].descriptors.count().saturating_sub(2 * links + pipes);
         let base = *self.truths.base.get_or_insert(beside);
         if beside != base {
             let detail =

@@ -22,7 +22,8 @@ impl Kernel {
     /// Makes a child; its body is run once the simulator has made a coroutine of it.
     pub(crate) fn fork(&mut self, me: Index, birth: &Birth<'_>, body: Body) -> Result<Child, ForkError> {
         // What is wrong with the order itself is found first.
-        if birth.keep.iter().any(|kept| self.file(me, *kept).is_none()) {
+        let needed = birth.keep.iter().chain(birth.output.iter().flatten());
+        if needed.into_iter().any(|kept| self.file(me, *kept).is_none()) {
             return self.fork_failed(me, "fork", Errno::BADF);
         }
         let (page, slot, incarnation) = birth.slot;
@@ -70,6 +71,7 @@ impl Kernel {
         child.number = Some(pid);
         child.parent = Some(me);
         child.descriptors = self.inherit(me, birth.keep);
+        child.prints_into = self.inherit_output(me, birth.output);
         // K21: none is pending. S43: the documented baseline.
         child.signals = Signals::of_a_worker();
         let parent = &self.processes[me as usize].signals;
@@ -79,7 +81,10 @@ impl Kernel {
         if !self.honours(Rule::ForkClearsPending) {
             child.signals.keep_pending(parent);
         }
-        child.outputs.clone_from(&self.processes[me as usize].outputs);
+        // What its host reads is in no file.
+        if birth.output.is_none() {
+            child.outputs.clone_from(&self.processes[me as usize].outputs);
+        }
         if child.outputs.iter().any(Option::is_some) && self.honours(Rule::ForkGivesBaseline) {
             child.signals.set(&[Signal::Usr1], Disposition::Reopen);
         }

@@ -24,6 +24,10 @@ pub(crate) enum Object {
         channel: u32,
         side: u8,
     },
+    Pipe {
+        pipe: u32,
+        writes: bool,
+    },
     /// Of these signals, a set, those that are pending for whoever looks (signalfd(2)).
     Signals(u64),
     /// A process, as its parent sees it (pidfd_open(2)).
@@ -223,10 +227,15 @@ impl Kernel {
         let inherited = self.process(me).descriptors.inherited(keep);
         for seat in &inherited.seats {
             if let Some(file) = seat.file {
-                self.files.get(file).holders += 1;
+                self.name_again(file);
             }
         }
         inherited
+    }
+
+    /// One more names this file.
+    pub(crate) fn name_again(&mut self, file: FileId) {
+        self.files.get(file).holders += 1;
     }
 
     /// Closes a descriptor, and with the last one its file.
@@ -238,17 +247,26 @@ impl Kernel {
         if matches!(open.object, Object::Signals(_)) {
             self.processes[me as usize].signals.files.retain(|of_signals| *of_signals != file);
         }
-        open.holders -= 1;
-        if open.holders > 0 {
-            let object = open.object;
-            self.closed_elsewhere(object);
+        if open.holders > 1 {
+            self.let_go_of(file);
             // Whoever else holds the file keeps the registration alive (epoll(7), question 6).
             if let Some(key) = watch.and_then(|watch| self.process(me).poller.make_ghost(watch)) {
                 self.record(me, Kind::Ghost, handle.raw(), key);
             }
             return;
         }
+        self.let_go_of(file);
+    }
+
+    /// One less names this file; with the last one it is closed.
+    pub(crate) fn let_go_of(&mut self, file: FileId) {
+        let open = self.files.get(file);
+        open.holders -= 1;
         let object = open.object;
+        if open.holders > 0 {
+            self.closed_elsewhere(object);
+            return;
+        }
         let watchers = std::mem::take(&mut open.watchers);
         open.waiters.clear();
         for (watcher, watch) in watchers {
@@ -267,8 +285,12 @@ impl Kernel {
             Object::Channel { channel, side } if !self.honours(Rule::LastCopyEndsChannel) => {
                 self.close_channel(channel, side);
             }
+            Object::Pipe { pipe, writes: true } if !self.honours(Rule::LastWriterEndsPipe) => {
+                self.close_pipe(pipe, true);
+            }
             Object::Listener(_)
             | Object::Channel { .. }
+            | Object::Pipe { .. }
             | Object::Conn { .. }
             | Object::Signals(_)
             | Object::Child(_)
@@ -285,6 +307,7 @@ impl Kernel {
             Object::Conn { conn, side } => self.close_end(conn, side),
             Object::Listener(listener) => self.close_listener(listener),
             Object::Channel { channel, side } => self.close_channel(channel, side),
+            Object::Pipe { pipe, writes } => self.close_pipe(pipe, writes),
             Object::Child(child) => self.process(child).seen_as = None,
             Object::Quit(worker) => self.process(worker).quit_file = None,
             Object::Bell(host) => self.process(host).bell = None,

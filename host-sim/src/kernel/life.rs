@@ -76,6 +76,7 @@ impl Kernel {
         for handle in self.process(index).descriptors.handles() {
             self.close(index, handle);
         }
+        self.close_output(index);
         self.graveyard.push(index);
         if numbered {
             self.report_too_early(index);

@@ -3,7 +3,7 @@
 use super::files::Object;
 use super::{Call, Index, Kernel};
 use crate::marks::sometimes;
-use host_core::sys::{Errno, Handle, Output, Signal};
+use host_core::sys::{Errno, Handle, Signal, StdStream};
 
 /// What is added to the name of a file that is renamed.
 const RENAMED: &str = ".1";
@@ -34,9 +34,9 @@ impl Kernel {
         self.append(me, Call::LogWrite, file, bytes)
     }
 
-    pub(crate) fn redirect(&mut self, me: Index, output: Output, path: &str) -> Result<(), Errno> {
+    pub(crate) fn redirect(&mut self, me: Index, output: StdStream, path: &str) -> Result<(), Errno> {
         let opened = self.appended(me, Call::Redirect, path);
-        let place = &mut self.process(me).outputs[output as usize];
+        let place = &mut self.process(me).outputs[output.index()];
         match opened {
             Ok(file) => *place = Some(Printed { path: path.to_owned(), file, kept: false }),
             Err(errno) => {
@@ -49,11 +49,16 @@ impl Kernel {
         Ok(())
     }
 
+    /// The file that a process prints on, if it is one.
+    pub(super) fn printed_on(&self, me: Index, stream: StdStream) -> Option<u32> {
+        self.processes[me as usize].outputs[stream.index()].as_ref().map(|printed| printed.file)
+    }
+
     /// What the handler of a worker does.
     pub(super) fn reopen(&mut self, index: Index) {
         sometimes!("a worker opens its outputs anew");
-        for output in Output::ALL {
-            let Some(printed) = &self.process(index).outputs[output as usize] else { continue };
+        for output in StdStream::ALL {
+            let Some(printed) = &self.process(index).outputs[output.index()] else { continue };
             let path = printed.path.clone();
             let _ = self.redirect(index, output, &path);
         }

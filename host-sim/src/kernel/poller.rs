@@ -107,6 +107,7 @@ impl Kernel {
         let readable = match object {
             Object::Conn { conn, side } => return self.net.holds(conn, side),
             Object::Channel { channel, side } => return self.channel_holds(channel, side),
+            Object::Pipe { pipe, writes } => return self.pipe_holds(pipe, writes),
             Object::Child(child) => return self.child_holds(child),
             Object::Listener(listener) => !self.net.listeners[listener as usize].queue.is_empty(),
             Object::Signals(set) => self.process(me).signals.readable() & set != 0,

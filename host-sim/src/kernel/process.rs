@@ -115,6 +115,8 @@ pub(crate) struct Process {
     // Descriptors and readiness.
     pub(crate) descriptors: Descriptors,
     pub(crate) poller: Poller,
+    /// Where it prints, by stream, if that is a pipe.
+    pub(crate) prints_into: Option<[FileId; 2]>,
     /// The file that it waits for in a call of its own.
     pub(crate) waits_for: Option<FileId>,
     pub(crate) signals: Signals,
@@ -177,6 +179,7 @@ impl Process {
             orphanage: None,
             descriptors: Descriptors::new(),
             poller: Poller::default(),
+            prints_into: None,
             waits_for: None,
             signals: Signals::default(),
             seat: None,

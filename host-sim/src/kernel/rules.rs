@@ -80,6 +80,11 @@ rules! {
     LastCopyEndsChannel: "a channel ends with the first copy that is closed (K17)";
     MessagesHaveBounds: "a read takes the next message as well, if there is room";
     RestIsLost: "what of a message has no room is read next";
+    // Pipes
+    LastWriterEndsPipe: "a pipe ends with the first writer that lets go of it";
+    PipeKeepsLastWords: "what is in a pipe is gone with its last writer";
+    PipeIsBounded: "a pipe has room for everything";
+    SmallWritesAreWhole: "of a small write a pipe takes what it has room for";
     // The poller
     LevelTriggered: "a handle that was reported is not reported again until something new happens";
     InterestDecides: "a handle that can be written is reported to who only wants to read";

@@ -90,6 +90,7 @@ impl Decisions {
                 ForkError::System { call, .. } => {
                     sometimes!(*call == "fork", "fork fails");
                     sometimes!(*call == "socketpair", "there is no descriptor left for a channel");
+                    sometimes!(*call == "pipe2", "there is no descriptor left for a pipe");
                 }
             },
             Event::WorkerSaid { worker, message } => self.said(*worker, message.as_ref().ok().copied()),

@@ -110,6 +110,7 @@ impl Careless {
         let birth = Birth {
             title: "test: worker",
             keep: &[],
+            output: None,
             slot,
             on_host_death: OnHostDeath::Exit,
             drain_timeout: Duration::ZERO,

@@ -116,6 +116,7 @@ impl Kernel {
                 Some(Object::Listener(listener)) => ("listener", Some(listener)),
                 Some(Object::Conn { conn, .. }) => ("connection", Some(conn)),
                 Some(Object::Channel { channel, .. }) => ("channel", Some(channel)),
+                Some(Object::Pipe { pipe, .. }) => ("pipe", Some(pipe)),
                 Some(Object::Child(child)) => ("child", Some(child)),
                 Some(Object::Signals(_)) => ("signals", None),
                 Some(Object::Quit(_)) => ("word to quit", None),

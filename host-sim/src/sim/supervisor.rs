@@ -72,6 +72,7 @@ impl Supervisor {
             let birth = Birth {
                 title: "test: worker",
                 keep: &[theirs],
+                output: None,
                 slot: (self.page, slot, incarnation),
                 on_host_death: OnHostDeath::Exit,
                 drain_timeout: Duration::ZERO,

@@ -7,7 +7,7 @@ use crate::kernel::{Call, MICROSECOND, Nanos};
 use host_core::fleet::beat::Pace;
 use host_core::sys::{
     Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Processes, Readiness,
-    Signal, SlotReading, SlotsId,
+    Signal, SlotReading, SlotsId, StdStream,
 };
 use host_core::time::Instant;
 
@@ -70,6 +70,47 @@ impl Processes for SimSys {
 
     fn channel(&self) -> Result<(Handle, Handle), Errno> {
         self.call(|kernel| kernel.channel(self.me))
+    }
+
+    fn pipe(&self) -> Result<(Handle, Handle), Errno> {
+        self.call(|kernel| kernel.pipe(self.me))
+    }
+
+    fn pipe_read(&self, pipe: Handle, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.interruptible(|kernel| kernel.pipe_read(self.me, pipe, buffer))
+    }
+
+    fn print(&self, stream: StdStream, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut printed = 0;
+        loop {
+            printed += self.call(|kernel| kernel.print(self.me, stream, &bytes[printed..], printed == 0))?;
+            if printed == bytes.len() || self.is_dead() || std::thread::panicking() {
+                return Ok(printed);
+            }
+            {
+                let kernel = &mut *self.kernel.borrow_mut();
+                let Some(file) = kernel.process(self.me).prints_into.map(|files| files[stream.index()])
+                else {
+                    return Ok(printed);
+                };
+                let object = kernel.files.get(file).object;
+                // It may have been read while the call's own cost passed.
+                if !kernel.holds(self.me, object).told(Interest::WRITE).is_none() {
+                    continue;
+                }
+                kernel.wait_for(self.me, file);
+                kernel.block(self.me, None, "waiting for what it prints to be read");
+            }
+            self.give_way();
+            let kernel = &mut *self.kernel.borrow_mut();
+            kernel.wait_no_longer(self.me);
+            let process = kernel.process(self.me);
+            process.doing = "running";
+            // Handlers of workers let calls go on (SA_RESTART); one that has done a part of its work says so instead.
+            if std::mem::take(&mut process.interrupted) && printed > 0 {
+                return Ok(printed);
+            }
+        }
     }
 
     fn slots(&self, count: u32) -> Result<SlotsId, Errno> {

@@ -45,6 +45,7 @@ impl World {
         Birth {
             title: "test: worker 0 (gen 0)",
             keep,
+            output: None,
             slot: (self.page, 0, 1),
             on_host_death: OnHostDeath::Exit,
             drain_timeout: Duration::ZERO,

@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code, reason = "opening a file inside a signal handler has no safe interface")]
 
-use host_core::sys::Output;
+use host_core::sys::StdStream;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 static PATHS: [AtomicPtr<c_char>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
 
 /// From here on [`reopen`] opens this file for `output`. The path is kept for ever, once for each path.
-pub(crate) fn remember_output(output: Output, path: CString) {
+pub(crate) fn remember_output(output: StdStream, path: CString) {
     let place = &PATHS[output as usize];
     if known(place).is_none_or(|before| before != path.as_c_str()) {
         place.store(path.into_raw(), Ordering::Release);
@@ -30,7 +30,7 @@ pub(crate) fn has_outputs() -> bool {
 /// Opens anew what this process prints on; what cannot be opened stays, and says so on the file that stays.
 /// Async-signal-safe: open(2), dup3(2), fcntl(2), write(2) and close(2).
 pub(super) fn reopen() {
-    for output in Output::ALL {
+    for output in StdStream::ALL {
         let Some(path) = known(&PATHS[output as usize]) else { continue };
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC | libc::O_NOCTTY;
         // SAFETY: `path` ends with a zero, and lives for ever.
@@ -49,19 +49,19 @@ pub(super) fn reopen() {
     }
 }
 
-fn say(output: Output) {
+fn say(output: StdStream) {
     let words: &[u8] = match output {
-        Output::Stdout => b"stdout cannot be opened anew; the file before is kept\n",
-        Output::Stderr => b"stderr cannot be opened anew; the file before is kept\n",
+        StdStream::Stdout => b"stdout cannot be opened anew; the file before is kept\n",
+        StdStream::Stderr => b"stderr cannot be opened anew; the file before is kept\n",
     };
     // SAFETY: `words` is as long as is said.
-    unsafe { libc::write(descriptor(Output::Stderr), words.as_ptr().cast(), words.len()) };
+    unsafe { libc::write(descriptor(StdStream::Stderr), words.as_ptr().cast(), words.len()) };
 }
 
-const fn descriptor(output: Output) -> c_int {
+const fn descriptor(output: StdStream) -> c_int {
     match output {
-        Output::Stdout => libc::STDOUT_FILENO,
-        Output::Stderr => libc::STDERR_FILENO,
+        StdStream::Stdout => libc::STDOUT_FILENO,
+        StdStream::Stderr => libc::STDERR_FILENO,
     }
 }
 

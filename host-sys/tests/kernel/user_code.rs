@@ -91,6 +91,7 @@ fn notices_and_failures_reach_the_log_at_their_level() {
             service: Some(ServiceId::new(0)),
             fleet: None,
             error: *error,
+            text: None,
             notice,
         });
     }

@@ -118,6 +118,7 @@ impl Director {
         let birth = Birth {
             title: "test: worker 0 (gen 0)",
             keep: &keep,
+            output: None,
             slot: (self.page, number, 1),
             on_host_death: OnHostDeath::Exit,
             drain_timeout: Duration::ZERO,

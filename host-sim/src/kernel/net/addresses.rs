@@ -87,6 +87,7 @@ impl Kernel {
                 | Object::Child(_)
                 | Object::Quit(_)
                 | Object::Bell(_)
+                | Object::Pipe { .. }
                 | Object::Recording(_)
                 | Object::PidFile(_),
             ) => Err(Errno::NOTSOCK),

@@ -108,6 +108,7 @@ impl Kernel {
             | Object::Child(_)
             | Object::Quit(_)
             | Object::Bell(_)
+            | Object::Pipe { .. }
             | Object::Recording(_)
             | Object::PidFile(_) => {
                 return self.failed(me, Call::Accept, Errno::NOTSOCK);

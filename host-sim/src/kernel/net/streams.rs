@@ -207,6 +207,7 @@ impl Kernel {
                 | Object::Child(_)
                 | Object::Quit(_)
                 | Object::Bell(_)
+                | Object::Pipe { .. }
                 | Object::Recording(_)
                 | Object::PidFile(_),
             ) => self.failed(me, call, Errno::NOTSOCK),

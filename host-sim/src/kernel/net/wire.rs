@@ -34,7 +34,7 @@ impl Kernel {
     }
 
     /// Cuts a transfer short; at least one byte goes through.
-    pub(super) fn shorter(&mut self, conn: u32, count: usize) -> usize {
+    pub(crate) fn shorter(&mut self, conn: u32, count: usize) -> usize {
         match self.choices.choose(Stream::Call, conn, 4) {
             0 => count,
             1 => count.min(1),
