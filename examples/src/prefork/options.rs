@@ -18,6 +18,10 @@ pub struct Options {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
+    /// Listens at this path, in the place of an address; a socket that was left behind there is replaced.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["listen", "reuse_port"])]
+    pub unix: Option<String>,
+
     /// Each worker has a queue of its own, and the kernel spreads connections over them (SO_REUSEPORT); by default all share
     /// one. Less waking and an even spread, but whoever is queued behind a worker that is busy waits for it.
     #[arg(long)]
@@ -161,10 +165,11 @@ impl Options {
         if self.daemonize {
             app = app.daemonize();
         }
+        let listen = self.unix.as_ref().map_or_else(|| self.listen.clone(), |path| format!("unix:{path}"));
         if self.reuse_port {
-            app.fleet(body(fleet.listen_spread(LISTENER, &self.listen)))
+            app.fleet(body(fleet.listen_spread(LISTENER, listen)))
         } else {
-            app.listen(LISTENER, &self.listen).fleet(body(fleet))
+            app.listen(LISTENER, listen).fleet(body(fleet))
         }
     }
 }

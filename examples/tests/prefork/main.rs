@@ -27,3 +27,4 @@ mod soak;
 mod spares;
 mod spread;
 mod start;
+mod unix;

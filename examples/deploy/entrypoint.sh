@@ -1,0 +1,7 @@
+#!/bin/sh
+# The entry point of a container: the host takes the place of this shell, so that it is process 1, and hears the signals
+# that are meant for it.
+set -eu
+
+# All addresses of the container, unless somebody says otherwise; what else was given on the command line follows.
+exec prefork_http --listen "${LISTEN:-0.0.0.0:8080}" "$@"
