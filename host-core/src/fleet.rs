@@ -4,7 +4,7 @@
 //! machine that the small ones serve: `target` says how many are wanted, `seat` who sits where, `judge`
 //! who is late, `backoff` and `intensity` when a dead one is replaced, `kill_budget` and `capacity` how
 //! many may be taken away, `pauses` what the host itself has missed, `death` why somebody died, `lanes` who
-//! accepts from which queue of a listener that is spread.
+//! accepts from which queue of a listener that is spread. `privileges` is what workers may do.
 
 pub mod backoff;
 pub mod beat;
@@ -20,6 +20,7 @@ pub mod lanes;
 pub mod message;
 pub mod notice;
 pub(crate) mod pauses;
+pub mod privileges;
 pub(crate) mod seat;
 pub mod status;
 pub(crate) mod target;

@@ -3,6 +3,7 @@
 use crate::error::{Milliseconds, Mistake};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::lanes::Lane;
+use crate::fleet::privileges::Privileges;
 use crate::id::Slot;
 use crate::sys::{ExitStatus, OnHostDeath, Signal};
 use crate::time::Duration;
@@ -136,6 +137,8 @@ pub struct FleetConfig {
     pub deaths_kept: u32,
     /// Whether it has listeners that are spread over its workers. Default: not.
     pub spread: bool,
+    /// What workers may do and use. Default: what the host may.
+    pub privileges: Privileges,
 }
 
 impl FleetConfig {
@@ -168,6 +171,7 @@ impl FleetConfig {
             restart_by_status: Vec::new(),
             deaths_kept: 64,
             spread: false,
+            privileges: Privileges::default(),
         }
     }
 
@@ -305,6 +309,9 @@ impl FleetConfig {
                 refuse("restart_by_status", &format!("status {status} twice"), "must name each status once");
             }
         }
+        for (field, found, wanted) in self.privileges.mistakes() {
+            refuse(field, &found, &wanted);
+        }
         mistakes
     }
 
@@ -426,6 +433,7 @@ mod tests {
                 |c| c.backoff = Backoff { first: 2 * MS, max: MS },
                 "backoff of fleet `f` is 2 ms up to 1 ms, but must not end below its first delay",
             ),
+            (|c| c.privileges.nice = Some(20), "nice of fleet `f` is 20, but must be -20 to 19"),
             (|c| c.workers_max = Some(0), "workers_max of fleet `f` is 0, but must be 1 to 32768"),
             (|c| c.workers_max = Some(32_769), "workers_max of fleet `f` is 32769, but must be 1 to 32768"),
         ];

@@ -86,6 +86,7 @@ variants! {
         23 = Resized { workers };
         24 = Garbled { worker, garbled };
         25 = Empty;
+        26 = Unconfined { worker, error };
     }
     Intent {
         1 = Hung;
@@ -100,5 +101,5 @@ variants! {
 }
 
 fields! {
-    Death { worker, pid, at, status, intent, killed, lived, ready_for, beat_age }
+    Death { worker, pid, at, status, intent, killed, lived, ready_for, beat_age, unconfined }
 }

@@ -31,6 +31,7 @@ errnos! {
     ACCES = 13, "EACCES", "permission denied";
     BUSY = 16, "EBUSY", "in use by another";
     EXIST = 17, "EEXIST", "exists already";
+    NOTDIR = 20, "ENOTDIR", "not a directory";
     INVAL = 22, "EINVAL", "invalid argument";
     NFILE = 23, "ENFILE", "too many open files in the system";
     MFILE = 24, "EMFILE", "too many open files in this process";

@@ -20,3 +20,4 @@ mod short;
 mod signals;
 mod start;
 mod strategies;
+mod unconfined;
