@@ -58,6 +58,7 @@ pub(crate) const RULES: &[(&str, &str)] = &[
     ("S44", "the same state, event and moment give the same actions"),
     ("S45", "no panic, no deadline in the past"),
     ("S46", "while a worker is ready and stays, each lane is minded by one that does"),
+    ("S50", "a worker that says that it can serve has become what its fleet says"),
     ("H1", "the host's own invariants hold"),
     ("H2", "the host ends only when it was told to"),
     ("L1", "once faults stop, as many workers are ready as are wanted"),

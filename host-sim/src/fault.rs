@@ -69,11 +69,13 @@ pub enum Class {
     Freeze = 25,
     /// A worker exits 0 by itself at the moment when its host kills it.
     ExitRace = 26,
+    /// Workers cannot confine themselves as their fleet says (EPERM, EAGAIN).
+    Unconfined = 27,
 }
 
 impl Class {
     /// All of them. The list only grows at its end, so that seeds keep their meaning.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ShortIo,
         Self::Interrupt,
         Self::Reset,
@@ -101,6 +103,7 @@ impl Class {
         Self::HostSlow,
         Self::Freeze,
         Self::ExitRace,
+        Self::Unconfined,
     ];
 
     const fn bit(self) -> u32 {
@@ -255,6 +258,8 @@ pub(crate) struct Laid {
     pub(crate) late_news: bool,
     /// So many workers that their host kills turn out to exit by themselves.
     pub(crate) exit_races: u32,
+    /// So many workers that are to confine themselves cannot.
+    pub(crate) unconfined: u32,
 }
 
 /// Within this long after a run begins most clients have come.

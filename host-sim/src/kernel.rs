@@ -18,6 +18,7 @@ mod schedule;
 pub(crate) mod scripted;
 pub(crate) mod signals;
 pub(crate) mod slots;
+pub(crate) mod standing;
 
 use crate::check::truth::TruthCheck;
 use crate::check::{Checks, Stop, Violation};
@@ -159,6 +160,8 @@ pub(crate) struct Kernel {
     pub(crate) threads: u32,
     /// Hosts adopt orphans.
     pub(crate) subreaper: bool,
+    /// Who starts hosts.
+    pub(crate) user: u32,
     /// What started the host wants to be told, and what it was told.
     pub(crate) manager: Option<ManagerWants>,
     pub(crate) notified: Vec<(Nanos, String)>,
@@ -201,6 +204,7 @@ impl Kernel {
             processors: 2,
             threads: 1,
             subreaper: false,
+            user: 0,
             manager: None,
             notified: Vec::new(),
             broken_rule: None,
@@ -331,4 +335,5 @@ calls! {
     RecordCreate = 18, "creation of a recording";
     RecordWrite = 19, "write to a recording";
     PidFile = 20, "pid file";
+    Confine = 21, "confinement";
 }

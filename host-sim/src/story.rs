@@ -377,7 +377,8 @@ impl Story {
             | Kind::ChildNews
             | Kind::Channel
             | Kind::Ghost
-            | Kind::Claim => What::Call,
+            | Kind::Claim
+            | Kind::Confined => What::Call,
         }
     }
 

@@ -83,6 +83,7 @@ kinds! {
     Claim "claims slot {a} for incarnation {b}";
     Pulse "gives signs of life, {a}";
     Extend "may be silent until {a}";
+    Confined "is confined, user {a} group {b}";
 }
 
 /// One event, in 32 bytes.

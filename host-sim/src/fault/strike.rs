@@ -47,6 +47,7 @@ impl Kernel {
             Class::Hang => self.laid.hang = true,
             Class::NeverReady => self.laid.never_ready = 1 + target % 3,
             Class::ExitRace => self.laid.exit_races = 1 + target % 3,
+            Class::Unconfined => self.laid.unconfined = 1 + target % 3,
             Class::Reset | Class::Silence => self.strike_connection(class, target),
             Class::WallJump => {
                 // Up to ten years, either way.

@@ -79,6 +79,8 @@ impl Kernel {
         if !self.honours(Rule::ForkClearsPending) {
             child.signals.keep_pending(parent);
         }
+        child.standing = self.processes[me as usize].standing.clone();
+        child.death_signal = true;
         child.seat = Some(Seat { page, slot, incarnation });
         child.truth.progress = self.now;
         child.orphanage = Some(Orphanage {
