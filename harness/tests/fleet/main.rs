@@ -6,6 +6,7 @@ mod ends;
 mod faults;
 mod liveness;
 mod nested;
+mod privileges;
 mod queue;
 mod rare;
 mod recycling;

@@ -120,26 +120,14 @@ impl<S: Processes + ?Sized> Settling<'_, S> {
 
     /// What is sure to fail in each worker fails here, once.
     fn foresee(&mut self, privileges: &Privileges, confinement: &Confinement) {
+        let mut told = Vec::new();
         for error in self.sys.foresee(confinement) {
-            let path =
-                |path: &Option<String>| format!("`{}`", path.as_deref().unwrap_or_default().escape_debug());
-            let of = |account: &Option<Account>| {
-                account.as_ref().or(privileges.user.as_ref()).map(Account::to_string).unwrap_or_default()
-            };
-            let (field, found) = match error.step {
-                Step::Chroot => ("chroot", path(&privileges.chroot)),
-                Step::WorkingDirectory => ("working_directory", path(&privileges.working_directory)),
-                Step::Group => ("group", of(&privileges.group)),
-                Step::Groups => (
-                    "supplementary_groups",
-                    format!("{:?}", confinement.groups.as_deref().unwrap_or_default()),
-                ),
-                Step::Limit(limit) => ("limit", limit.to_string()),
-                Step::Nice => ("nice", format!("{}", confinement.nice.unwrap_or_default())),
-                Step::User | Step::Capabilities | Step::HostDeath | Step::Dumpable | Step::NoNewPrivs => {
-                    ("user", of(&privileges.user))
-                }
-            };
+            let (field, found) = culprit(error.step, privileges);
+            // Groups that come with a user are no mistake of their own.
+            if told.contains(&field) {
+                continue;
+            }
+            told.push(field);
             let wanted = if error.errno == Errno::PERM {
                 format!("needs a host that may do that: run it as root, or take it out ({error})")
             } else {
@@ -152,5 +140,27 @@ impl<S: Processes + ?Sized> Settling<'_, S> {
     fn refuse(&mut self, field: &str, found: String, wanted: String) {
         let field = format!("{field} of fleet `{}`", self.fleet.escape_debug());
         self.mistakes.push(Mistake { field, found, wanted });
+    }
+}
+
+/// The setting that a step is there for, and its value.
+fn culprit(step: Step, privileges: &Privileges) -> (&'static str, String) {
+    let Privileges { user, group, supplementary_groups, working_directory, chroot, nice, .. } = privileges;
+    let path = |path: &Option<String>| format!("`{}`", path.as_deref().unwrap_or_default().escape_debug());
+    let of_user = || ("user", user.as_ref().map(Account::to_string).unwrap_or_default());
+    match (step, group, supplementary_groups) {
+        (Step::Chroot, ..) => ("chroot", path(chroot)),
+        (Step::WorkingDirectory, ..) => ("working_directory", path(working_directory)),
+        (Step::Limit(limit), ..) => ("limit", limit.to_string()),
+        (Step::Nice, ..) => ("nice", nice.unwrap_or_default().to_string()),
+        (Step::Group, Some(group), _) => ("group", group.to_string()),
+        (Step::Groups, _, Some(groups)) => {
+            let groups: Vec<_> = groups.iter().map(Account::to_string).collect();
+            ("supplementary_groups", groups.join(", "))
+        }
+        (Step::Group | Step::Groups, ..)
+        | (Step::User | Step::Capabilities | Step::HostDeath | Step::Dumpable | Step::NoNewPrivs, ..) => {
+            of_user()
+        }
     }
 }

@@ -136,6 +136,8 @@ fn what_each_worker_would_fail_in_is_a_mistake() {
         error(Step::Chroot, Errno::PERM),
         error(Step::WorkingDirectory, Errno::NOENT),
         error(Step::User, Errno::PERM),
+        // That of the user, and so no mistake of its own.
+        error(Step::Group, Errno::PERM),
     ]);
     let told = mistakes(|fleet| fleet.user("www").chroot("/r").working_directory("/nowhere"), &sys);
     assert_eq!(
