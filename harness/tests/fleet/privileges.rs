@@ -5,7 +5,7 @@ use harness::{Class, Faults, Sim, check};
 use host_core::error::{RunError, exit};
 use host_core::fleet::config::OnExhausted;
 use host_core::sys::{ExitStatus, Limit, OnHostDeath, Signal};
-use host_core::{App, Fleet};
+use host_core::{App, Fleet, Worker};
 use host_sim::{Choices, Pool};
 use std::time::Duration;
 
@@ -106,14 +106,20 @@ fn who_is_that_user_already_needs_no_privilege_for_it() {
 #[test]
 fn a_host_that_dies_while_its_workers_confine_themselves_takes_them_along() {
     let pool = Pool::default();
-    for microseconds in 0..600 {
+    // Finer than a system call takes.
+    for moment in (0..1_600).map(|step| step * MICROSECOND / 4) {
         let mut sim = Sim::new(Choices::seeded(0), &pool);
-        sim.host(|| app(small(fleet())));
-        sim.run_for(microseconds * MICROSECOND);
+        // One that waits hears the end of its channel as well.
+        let busy = |worker: &mut Worker| {
+            worker.work(3600 * SECOND);
+            Ok(())
+        };
+        sim.host(move || App::new("busy").fleet(small(fleet()).run(busy)));
+        sim.run_for(moment);
         sim.expect_end();
         sim.signal(Signal::Kill);
         // S42 looks whether they have ended.
         sim.run_for(SECOND);
-        assert_eq!(sim.workers(), [], "killed after {microseconds} µs");
+        assert_eq!(sim.workers(), [], "killed after {moment:?}");
     }
 }
