@@ -3,6 +3,7 @@
 //! It holds no policy. Whoever is called next, whatever is retried and for how long was decided by the
 //! [`Host`]; so this loop runs on the real kernel and on a simulated one alike.
 
+mod confinement;
 mod context;
 mod listeners;
 mod logs;

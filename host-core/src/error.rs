@@ -72,6 +72,8 @@ pub mod exit {
     pub const SYSTEM_FAILED: u8 = 71;
     /// A kick found the host hung (EX_TEMPFAIL: start it again).
     pub const KICKED: u8 = 75;
+    /// A worker could not confine itself as its fleet says, and has run no user code (EX_NOPERM).
+    pub const UNCONFINED: u8 = 77;
     /// The description of the application is wrong (EX_CONFIG: starting it again is of no use).
     pub const CONFIG: u8 = 78;
     /// A worker whose body panicked, as a Rust program's own status for that is.

@@ -7,7 +7,7 @@
 //!
 //! There is nothing in it of what clients send: facts hold numbers, moments and how calls ended. What text there is
 //! – a path – stands there as its length and a hash, unless [`Recording::keep_text`] was asked for. The names
-//! that the author gave, of the application and of fleets, are kept: people read them.
+//! that the author gave, of the application, of fleets, and of what their workers may do, are kept: people read them.
 //!
 //! # The format
 //!

@@ -8,11 +8,13 @@
 //! Two implementations exist, the real kernel and the simulated one. The contract below is what both
 //! are tested against.
 
+mod confinement;
 mod errno;
 mod pid_file;
 mod processes;
 mod types;
 
+pub use confinement::{Account, ConfineError, Confinement, Limit, Step, User};
 pub use errno::Errno;
 pub use pid_file::PidFileError;
 pub use processes::{Birth, Body, Child, ChildNews, ExitStatus, ForkError, OnHostDeath, Pid, Processes};

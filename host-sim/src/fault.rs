@@ -74,11 +74,13 @@ pub enum Class {
     /// Log files are renamed, and the host is told (USR1), as logrotate does it. One time in four a file cannot be
     /// opened anew.
     Rotation = 28,
+    /// Workers cannot confine themselves as their fleet says (EPERM, EAGAIN).
+    Unconfined = 29,
 }
 
 impl Class {
     /// All of them. The list only grows at its end, so that seeds keep their meaning.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ShortIo,
         Self::Interrupt,
         Self::Reset,
@@ -108,6 +110,7 @@ impl Class {
         Self::ExitRace,
         Self::DiskFull,
         Self::Rotation,
+        Self::Unconfined,
     ];
 
     const fn bit(self) -> u32 {
@@ -266,6 +269,8 @@ pub(crate) struct Laid {
     pub(crate) refuse_open: bool,
     /// So many workers that their host kills turn out to exit by themselves.
     pub(crate) exit_races: u32,
+    /// So many workers that are to confine themselves cannot.
+    pub(crate) unconfined: u32,
 }
 
 /// Within this long after a run begins most clients have come.

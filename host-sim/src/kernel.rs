@@ -20,6 +20,7 @@ mod schedule;
 pub(crate) mod scripted;
 pub(crate) mod signals;
 pub(crate) mod slots;
+pub(crate) mod standing;
 
 use crate::check::truth::TruthCheck;
 use crate::check::{Checks, Stop, Violation};
@@ -163,6 +164,8 @@ pub(crate) struct Kernel {
     pub(crate) threads: u32,
     /// Hosts adopt orphans.
     pub(crate) subreaper: bool,
+    /// Who starts hosts.
+    pub(crate) user: u32,
     /// What started the host wants to be told, and what it was told.
     pub(crate) manager: Option<ManagerWants>,
     /// Listeners that hosts are started with: their names, which files they are, and where they listen.
@@ -210,6 +213,7 @@ impl Kernel {
             processors: 2,
             threads: 1,
             subreaper: false,
+            user: 0,
             manager: None,
             activated: Vec::new(),
             notified: Vec::new(),
@@ -348,4 +352,5 @@ calls! {
     KickBell = 24, "bell of the kick";
     Pipe = 25, "pipe";
     Print = 26, "print";
+    Confine = 27, "confinement";
 }

@@ -379,7 +379,8 @@ impl Story {
             | Kind::Pipe
             | Kind::Print
             | Kind::Ghost
-            | Kind::Claim => What::Call,
+            | Kind::Claim
+            | Kind::Confined => What::Call,
         }
     }
 

@@ -85,6 +85,7 @@ kinds! {
     Extend "may be silent until {a}";
     Pipe "pipe of {a:h} and {b:h}";
     Print "prints {b} bytes on stream {a}";
+    Confined "is confined, user {a} group {b}";
 }
 
 /// One event, in 32 bytes.

@@ -150,6 +150,19 @@ pub(crate) fn asked_to_quit() {
     }
 }
 
+/// Does what the host's death asks of this process if it has happened without a signal: between two moments at which
+/// one was asked for.
+pub(crate) fn see_whether_orphaned(signal: Option<process::Signal>) {
+    if getppid().map_or(0, process::Pid::as_raw_pid) == HOST.load(Ordering::Relaxed) {
+        return;
+    }
+    match signal {
+        Some(process::Signal::QUIT) => asked_to_quit(),
+        Some(_) => raw::exit_at_once(exit::STOPPED),
+        None => {}
+    }
+}
+
 /// Whether this process was asked to quit.
 #[inline]
 pub(crate) fn is_asked_to_quit() -> bool {

@@ -14,7 +14,8 @@
 //! that it was born with; it closes what its parent's system had open and was not to be kept, without a
 //! word to the poller, whose set both hold; and it gets a system of its own, in which the handles that were
 //! kept have their old names. What else it was born with (files that user code opened, the state of a random
-//! number generator, privileges) is left as it is.
+//! number generator) is left as it is. Privileges are given up in a call of their own, before the body
+//! ([`Processes::confine`](host_core::sys::Processes::confine)).
 //!
 //! A program in full:
 //!
@@ -25,8 +26,10 @@
 //! }
 //! ```
 
+mod accounts;
 mod birth;
 mod clock;
+mod confine;
 mod daemon;
 mod handles;
 mod kick;

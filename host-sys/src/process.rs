@@ -1,13 +1,12 @@
 //! Children, as their parent sees them, and what a worker asks of the system: [`Processes`].
 
-use crate::birth;
 use crate::linux::{Linux, errno};
 use crate::raw::{self, AllBlocked, Stop};
-use crate::{clock, output, poller, processors};
+use crate::{accounts, birth, clock, confine, output, poller, processors};
 use host_core::fleet::beat::Pace;
 use host_core::sys::{
-    Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Processes, Readiness,
-    Signal, SlotReading, SlotsId, StdStream,
+    Account, Birth, Body, Child, ChildNews, ConfineError, Confinement, Errno, ExitStatus, ForkError, Handle,
+    Interest, Pid, Processes, Readiness, Signal, SlotReading, SlotsId, StdStream, User,
 };
 use host_core::time::{Duration, Instant};
 use rustix::fd::AsFd as _;
@@ -44,6 +43,22 @@ impl Processes for Linux {
 
     fn processors(&self) -> u32 {
         processors::count()
+    }
+
+    fn user(&self, user: &Account, group: Option<u32>) -> Result<Option<User>, Errno> {
+        accounts::user(user, group)
+    }
+
+    fn group(&self, name: &str) -> Result<Option<u32>, Errno> {
+        accounts::group(name)
+    }
+
+    fn foresee(&self, confinement: &Confinement) -> Vec<ConfineError> {
+        confine::foresee(confinement)
+    }
+
+    fn confine(&self, confinement: &Confinement) -> Result<(), ConfineError> {
+        confine::confine(confinement)
     }
 
     fn fork(&self, birth: &Birth<'_>, body: Body) -> Result<Child, ForkError> {

@@ -18,6 +18,7 @@ mod arms;
 mod basics;
 mod channels;
 mod children;
+mod confinement;
 mod connecting;
 mod errors;
 mod facts;
@@ -42,6 +43,7 @@ use std::time::Duration;
 /// All cases, and whether their process adopts the orphans among its descendants.
 pub(crate) const CASES: &[(&[Case], bool)] = &[
     (basics::CASES, false),
+    (confinement::CASES, false),
     (connecting::CASES, false),
     (poller::CASES, false),
     (streams::CASES, false),

@@ -9,6 +9,7 @@ mod liveness;
 mod logs;
 mod nested;
 mod output;
+mod privileges;
 mod queue;
 mod rare;
 mod recycling;

@@ -5,7 +5,7 @@ use crate::error::{Mistake, Result};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal};
 use crate::fleet::output::LINES_PER_SECOND;
-use crate::sys::{OnHostDeath, Signal};
+use crate::sys::{Account, Limit, OnHostDeath, Signal};
 use crate::time::Duration;
 use crate::worker::Worker;
 use alloc::format;
@@ -321,6 +321,82 @@ impl Fleet {
         self.config.deaths_kept = deaths;
         self
     }
+
+    // Privileges and limits. The host keeps its own, binds all listeners with them – ports below 1024, too –, and
+    // opens recording and pid file.
+
+    /// The user that workers become, by name or number, with its groups. Default: that of the host.
+    ///
+    /// Such a worker has no capabilities left, may not be traced by others of that user, and leaves no core unless
+    /// [`Limit::Core`] is set; what it opens by `/proc/self` belongs to root (PR_SET_DUMPABLE, prctl(2)). Names are
+    /// looked up once, when the host starts. A number that is in no database needs a [`group`](Self::group).
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Account>) -> Self {
+        self.config.privileges.user = Some(user.into());
+        self
+    }
+
+    /// The group of workers, by name or number. Default: the first one of [`user`](Self::user), or that of the host.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<Account>) -> Self {
+        self.config.privileges.group = Some(group.into());
+        self
+    }
+
+    /// The supplementary groups of workers, these and no others. Default: those that [`user`](Self::user) is in
+    /// (initgroups(3)), or those of the host if there is none.
+    #[must_use]
+    pub fn supplementary_groups(mut self, groups: impl IntoIterator<Item: Into<Account>>) -> Self {
+        self.config.privileges.supplementary_groups = Some(groups.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What is taken from the mode of files that workers make (umask(2)), such as `0o027`. Default: that of the host.
+    #[must_use]
+    pub fn umask(mut self, mask: u32) -> Self {
+        self.config.privileges.umask = Some(mask);
+        self
+    }
+
+    /// Where relative paths of workers begin; inside [`chroot`](Self::chroot), if there is one. Default: where the host
+    /// is, or the new root.
+    #[must_use]
+    pub fn working_directory(mut self, path: impl Into<String>) -> Self {
+        self.config.privileges.working_directory = Some(path.into());
+        self
+    }
+
+    /// The directory that is `/` to workers (chroot(2)). It needs CAP_SYS_CHROOT, and confines only with a
+    /// [`user`](Self::user) who is not root. What the host has opened stays open. Default: the host's root.
+    #[must_use]
+    pub fn chroot(mut self, path: impl Into<String>) -> Self {
+        self.config.privileges.chroot = Some(path.into());
+        self
+    }
+
+    /// How much of a resource each worker may use (setrlimit(2)), and may raise it no more; `u64::MAX` is no limit. More
+    /// than the host's own hard limit needs CAP_SYS_RESOURCE. Default: the host's limits.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit, most: u64) -> Self {
+        self.config.privileges.limits.push((limit, most));
+        self
+    }
+
+    /// How nice workers are to others: -20, first served, to 19. Less than the host's needs CAP_SYS_NICE. Default: as nice
+    /// as the host.
+    #[must_use]
+    pub fn nice(mut self, nice: i32) -> Self {
+        self.config.privileges.nice = Some(nice);
+        self
+    }
+
+    /// No program that a worker runs gives it more privileges, by set-user-id or file capabilities
+    /// (PR_SET_NO_NEW_PRIVS). Default: they do.
+    #[must_use]
+    pub fn no_new_privs(mut self) -> Self {
+        self.config.privileges.no_new_privs = true;
+        self
+    }
 }
 
 impl Fleet {
@@ -345,6 +421,7 @@ impl fmt::Debug for Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::privileges::Privileges;
     use crate::fleet::spares::Spares;
 
     #[test]
@@ -380,7 +457,17 @@ mod tests {
             .max_spare(26)
             .spare_period(ms(27))
             .shrink_after(ms(28))
-            .listen_spread("web", "127.0.0.1:80");
+            .listen_spread("web", "127.0.0.1:80")
+            .user("www")
+            .group(25)
+            .supplementary_groups(["26", "audio"])
+            .umask(0o27)
+            .working_directory("/w")
+            .chroot("/r")
+            .limit(Limit::OpenFiles, 28)
+            .limit(Limit::Core, u64::MAX)
+            .nice(-19)
+            .no_new_privs();
         let expected = FleetConfig {
             name: "x".into(),
             workers: Some(1),
@@ -409,6 +496,17 @@ mod tests {
             deaths_kept: 24,
             spread: true,
             spares: Spares { min: Some(25), max: Some(26), period: ms(27), shrink_after: ms(28) },
+            privileges: Privileges {
+                user: Some(Account::Name("www".into())),
+                group: Some(Account::Number(25)),
+                supplementary_groups: Some([Account::Number(26), Account::Name("audio".into())].into()),
+                umask: Some(0o27),
+                working_directory: Some("/w".into()),
+                chroot: Some("/r".into()),
+                limits: [(Limit::OpenFiles, 28), (Limit::Core, u64::MAX)].into(),
+                nice: Some(-19),
+                no_new_privs: true,
+            },
         };
         assert_eq!(fleet.config, expected);
         assert!(format!("{fleet:?}").contains("FleetConfig"));

@@ -1,7 +1,7 @@
 //! The children of a host: forking them, hearing of them, reading their slots.
 
 use super::output::{self, Captured, Pipes, Reading};
-use super::{Driver, NamedListener};
+use super::{Driver, NamedListener, confinement};
 use crate::app::App;
 use crate::app::fleet::{Body, Fleet};
 use crate::error::{ConfigError, Error, Mistake, RunError, exit};
@@ -12,7 +12,7 @@ use crate::fleet::message::{FromHost, FromWorker, LENGTH_MAX};
 use crate::id::{FleetId, Slot, WorkerHandle, WorkerId};
 use crate::notice::{Notice, Record};
 use crate::sys::{
-    Birth, ChildNews, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys,
+    Birth, ChildNews, Confinement, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys,
 };
 use crate::worker::{Link, Worker};
 use alloc::boxed::Box;
@@ -36,6 +36,7 @@ pub(super) struct Children {
 struct Staffed {
     config: Rc<FleetConfig>,
     body: Body,
+    confinement: Rc<Confinement>,
     slots: SlotsId,
     /// How many lines of each worker are told in a second; none if nobody reads what they print.
     output_rate: Option<u32>,
@@ -82,9 +83,10 @@ impl Children {
         let mut staffed = Vec::new();
         for Fleet { mut config, body, listens: _, output_rate } in fleets {
             config.workers.get_or_insert(processors);
+            let confinement = Rc::new(confinement::of(&config, sys, mistakes));
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
-            staffed.push(Staffed { config: Rc::new(config), body, slots, output_rate });
+            staffed.push(Staffed { config: Rc::new(config), body, confinement, slots, output_rate });
         }
         Ok(Self { fleets: staffed, ..Self::default() })
     }
@@ -173,8 +175,11 @@ impl Driver {
             drain_timeout: fleet.config.drain_timeout,
         };
         let (config, body) = (Rc::clone(&fleet.config), fleet.body.clone());
-        let child =
-            sys.fork(&birth, Box::new(move |sys| be_worker(sys, worker, config, theirs, &listeners, &body)));
+        let confinement = Rc::clone(&fleet.confinement);
+        let child = sys.fork(
+            &birth,
+            Box::new(move |sys| be_worker(sys, worker, config, &confinement, theirs, &listeners, &body)),
+        );
         sys.close(theirs);
         let child = child.inspect_err(|_| sys.close(ours))?;
         let process = child.handle;
@@ -345,10 +350,19 @@ fn be_worker(
     sys: Rc<dyn Sys>,
     id: WorkerId,
     config: Rc<FleetConfig>,
+    confinement: &Confinement,
     channel: Handle,
     listeners: &Rc<[NamedListener]>,
     body: &Body,
 ) -> u8 {
+    // Most have nothing to give up, and save the call.
+    if !confinement.is_empty()
+        && let Err(error) = sys.confine(confinement)
+    {
+        // The first message: there is room. If the host is gone, nobody is left to be told.
+        while sys.write(channel, &FromWorker::Unconfined(error).encode()) == Err(Errno::INTR) {}
+        return exit::UNCONFINED;
+    }
     let link = match Link::new(Rc::clone(&sys), id, config, channel) {
         Ok(link) => link,
         Err(errno) => return failed(&*sys, id, "worker", &errno),

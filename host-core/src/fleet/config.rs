@@ -3,6 +3,7 @@
 use crate::error::{Milliseconds, Mistake};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::lanes::Lane;
+use crate::fleet::privileges::Privileges;
 use crate::fleet::spares::{Bounds, Spares};
 use crate::id::Slot;
 use crate::sys::{ExitStatus, OnHostDeath, Signal};
@@ -139,6 +140,8 @@ pub struct FleetConfig {
     pub spread: bool,
     /// How many idle workers it keeps. Default: that does not matter.
     pub spares: Spares,
+    /// What workers may do and use. Default: what the host may.
+    pub privileges: Privileges,
 }
 
 impl FleetConfig {
@@ -172,6 +175,7 @@ impl FleetConfig {
             deaths_kept: 64,
             spread: false,
             spares: Spares::default(),
+            privileges: Privileges::default(),
         }
     }
 
@@ -330,6 +334,9 @@ impl FleetConfig {
                 refuse("restart_by_status", &format!("status {status} twice"), "must name each status once");
             }
         }
+        for (field, found, wanted) in self.privileges.mistakes() {
+            refuse(field, &found, &wanted);
+        }
         mistakes
     }
 
@@ -479,6 +486,7 @@ mod tests {
                 |c| c.spares.period = 9 * MS,
                 "spare_period of fleet `f` is 9 ms, but must be at least 10 ms: each look wakes the host",
             ),
+            (|c| c.privileges.nice = Some(20), "nice of fleet `f` is 20, but must be -20 to 19"),
             (|c| c.workers_max = Some(0), "workers_max of fleet `f` is 0, but must be 1 to 32768"),
             (|c| c.workers_max = Some(32_769), "workers_max of fleet `f` is 32769, but must be 1 to 32768"),
         ];

@@ -24,7 +24,7 @@ use crate::fleet::target::Target;
 use crate::id::{FleetId, Slot, WorkerId};
 use crate::manager::Staff;
 use crate::random::Random;
-use crate::sys::{Errno, ForkError, Pid, Signal};
+use crate::sys::{ConfineError, Errno, ForkError, Pid, Signal};
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -244,6 +244,7 @@ impl Crew {
                 }
             }
             FromWorker::LeftWaiting => self.unheard = true,
+            FromWorker::Unconfined(error) => self.unconfined(means, worker, error),
             // What it asked for stands in its slot; a look makes it known. Not before all that is told at this
             // moment is: only then it is known what the host has missed (S4).
             FromWorker::Extended => self.look_before(means, means.now),
@@ -251,6 +252,15 @@ impl Crew {
                 self.lanes.declines(worker);
                 self.mind_lanes(means);
             }
+        }
+    }
+
+    /// It is about to end; its death is told with the cause, and counts as that of any young worker.
+    fn unconfined(&mut self, means: &mut Means<'_>, worker: WorkerId, error: ConfineError) {
+        let Some(known) = self.worker_mut(worker) else { return };
+        // Said once, before anything else. One that is ready was confined, and scribbles.
+        if !known.is_ready() && known.unconfined.replace(error).is_none() {
+            self.tell(means, FleetNotice::Unconfined { worker, error });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Why a worker died: what the host had ordered, what the kernel told, and how it lived.
 
 use crate::id::WorkerId;
-use crate::sys::{ExitStatus, Pid};
+use crate::sys::{ConfineError, ExitStatus, Pid};
 use crate::time::{Duration, Instant};
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -72,6 +72,8 @@ pub struct Death {
     pub lived: Duration,
     /// How long it could serve; `None` if it never said that it can.
     pub ready_for: Option<Duration>,
+    /// Why it could not confine itself as its fleet says, if it could not: none of its user code has run.
+    pub unconfined: Option<ConfineError>,
     /// How old its last sign of life was, as far as the host had looked; `None` if it had seen none.
     pub beat_age: Option<Duration>,
 }
@@ -80,7 +82,7 @@ pub struct Death {
 /// life; last sign of life 5001 ms ago`.
 impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { worker, pid, status, intent, killed, lived, ready_for, beat_age, .. } = self;
+        let Self { worker, pid, status, intent, killed, lived, ready_for, unconfined, beat_age, .. } = self;
         write!(f, "{worker}, pid {pid}, ended with {status} after {} ms", lived.as_millis())?;
         match (intent, killed) {
             (Some(intent), true) => write!(f, ", killed because {intent}")?,
@@ -89,6 +91,9 @@ impl fmt::Display for Death {
         }
         if ready_for.is_none() {
             f.write_str(", before it was ready")?;
+        }
+        if let Some(error) = unconfined {
+            write!(f, "; it could not be confined: {error}")?;
         }
         match beat_age {
             Some(age) => write!(f, "; last seen alive {} ms ago", age.as_millis()),
@@ -124,7 +129,7 @@ impl History {
 mod tests {
     use super::*;
     use crate::id::{FleetId, Slot};
-    use crate::sys::Signal;
+    use crate::sys::{Errno, Signal, Step};
     use alloc::string::ToString;
     use alloc::vec::Vec;
 
@@ -140,6 +145,7 @@ mod tests {
             killed: true,
             lived: 5003 * MS,
             ready_for: Some(5002 * MS),
+            unconfined: None,
             beat_age: Some(5001 * MS),
         }
     }
@@ -171,6 +177,18 @@ mod tests {
                     ..death(3)
                 },
                 "worker 3 (incarnation 3), pid 812, ended with exit status 0 after 5003 ms, asked to because there are more workers than wanted",
+            ),
+            (
+                Death {
+                    status: ExitStatus::Code(77),
+                    intent: None,
+                    killed: false,
+                    ready_for: None,
+                    beat_age: None,
+                    unconfined: Some(ConfineError { step: Step::User, errno: Errno::AGAIN }),
+                    ..death(4)
+                },
+                "worker 3 (incarnation 4), pid 812, ended with exit status 77 after 5003 ms, unasked, before it was ready; it could not be confined: setuid failed: not possible now, try again (EAGAIN)",
             ),
         ];
         for (death, words) in rows {

@@ -4,6 +4,7 @@
 //! none of them is from another version or from a worker that scribbles: it is told, and nothing else.
 
 use crate::fleet::lanes::Lanes;
+use crate::sys::ConfineError;
 use alloc::vec::Vec;
 
 /// What a worker tells its host.
@@ -21,6 +22,8 @@ pub enum FromWorker {
     /// It was asked to quit, by whomever, and takes no more connections. Only told where its lanes wait for
     /// somebody else then.
     Leaves,
+    /// It could not confine itself as its fleet says, and ends: none of its user code has run.
+    Unconfined(ConfineError),
 }
 
 /// What a host tells a worker.
@@ -48,16 +51,28 @@ pub struct Garbled {
 pub const LENGTH_MAX: usize = 40;
 const _: () = assert!(1 + Lanes::BYTES_MAX < LENGTH_MAX, "the longest message is shorter");
 
+// Number 0 is nobody's: a packet of zeros is no message.
+const READY: u8 = 1;
+const SERVED_ENOUGH: u8 = 2;
+const EXTENDED: u8 = 3;
+const LEFT_WAITING: u8 = 4;
+const LEAVES: u8 = 5;
+const UNCONFINED: u8 = 6;
+
 const LOOK: u8 = 1;
 const MIND: u8 = 2;
 
 impl FromWorker {
-    const ALL: [Self; 5] = [Self::Ready, Self::ServedEnough, Self::Extended, Self::LeftWaiting, Self::Leaves];
-
     /// The message as a packet.
     pub fn encode(self) -> Vec<u8> {
-        // Number 0 is nobody's: a packet of zeros is no message.
-        [self as u8 + 1].into()
+        match self {
+            Self::Ready => [READY].into(),
+            Self::ServedEnough => [SERVED_ENOUGH].into(),
+            Self::Extended => [EXTENDED].into(),
+            Self::LeftWaiting => [LEFT_WAITING].into(),
+            Self::Leaves => [LEAVES].into(),
+            Self::Unconfined(error) => [&[UNCONFINED], &error.bytes()[..]].concat(),
+        }
     }
 
     /// The message in a packet.
@@ -66,10 +81,15 @@ impl FromWorker {
     /// If the packet is none.
     pub fn decode(packet: &[u8]) -> Result<Self, Garbled> {
         let known = match packet {
-            [number] => usize::from(*number).checked_sub(1).and_then(|index| Self::ALL.get(index)),
+            [READY] => Some(Self::Ready),
+            [SERVED_ENOUGH] => Some(Self::ServedEnough),
+            [EXTENDED] => Some(Self::Extended),
+            [LEFT_WAITING] => Some(Self::LeftWaiting),
+            [LEAVES] => Some(Self::Leaves),
+            [UNCONFINED, error @ ..] => ConfineError::of_bytes(error).map(Self::Unconfined),
             _ => None,
         };
-        known.copied().ok_or_else(|| garbled(packet))
+        known.ok_or_else(|| garbled(packet))
     }
 }
 
@@ -104,10 +124,21 @@ fn garbled(packet: &[u8]) -> Garbled {
 mod tests {
     use super::*;
     use crate::fleet::lanes::Lane;
+    use crate::sys::{Errno, Limit, Step};
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        for message in FromWorker::ALL {
+        let unconfined = [Step::User, Step::Limit(Limit::Core)]
+            .map(|step| FromWorker::Unconfined(ConfineError { step, errno: Errno::PERM }));
+        let short = [
+            FromWorker::Ready,
+            FromWorker::ServedEnough,
+            FromWorker::Extended,
+            FromWorker::LeftWaiting,
+            FromWorker::Leaves,
+        ];
+        for message in short.into_iter().chain(unconfined) {
+            assert!(message.encode().len() < LENGTH_MAX);
             assert_eq!(FromWorker::decode(&message.encode()), Ok(message));
         }
         let minds = (1..=Lane::COUNT_MAX).map(|count| FromHost::Mind(Lanes::all(count)));
@@ -125,7 +156,7 @@ mod tests {
             first: packet.first().copied().unwrap_or(0),
             length: packet.len() as u32,
         };
-        for packet in [&[][..], &[0], &[6], &[255], &[1, 1], &[0; 16]] {
+        for packet in [&[][..], &[0], &[6], &[7], &[255], &[1, 1], &[6, 99, 1, 0, 0, 0], &[0; 16]] {
             assert_eq!(FromWorker::decode(packet), Err(expected(packet)), "{packet:?}");
         }
         // No lanes, none in the last byte, more than there can be.

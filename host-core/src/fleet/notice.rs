@@ -4,7 +4,7 @@ use crate::fleet::death::{Death, Intent};
 use crate::fleet::message::Garbled;
 use crate::id::{Slot, WorkerId};
 use crate::notice::Level;
-use crate::sys::{Errno, ForkError, Pid, Signal};
+use crate::sys::{ConfineError, Errno, ForkError, Pid, Signal};
 use crate::time::{Duration, Instant};
 use core::fmt;
 
@@ -159,6 +159,13 @@ pub enum FleetNotice {
         /// What it was like.
         garbled: Garbled,
     },
+    /// A worker could not confine itself as its fleet says, and ends before any user code.
+    Unconfined {
+        /// Who.
+        worker: WorkerId,
+        /// In which step, and what the system answered.
+        error: ConfineError,
+    },
     /// Nobody is left in the fleet.
     Empty,
 }
@@ -195,6 +202,7 @@ impl FleetNotice {
             | Self::Resting { .. }
             | Self::Degraded { .. }
             | Self::GivenUp
+            | Self::Unconfined { .. }
             | Self::Garbled { .. } => Level::Warn,
         }
     }
@@ -253,6 +261,9 @@ impl fmt::Display for FleetNotice {
                 write!(f, "{workers} workers are wanted and not {before}: {idle} idle, {busy} busy")
             }
             Self::Garbled { worker, garbled } => write!(f, "{worker} sent no message: {garbled}"),
+            Self::Unconfined { worker, error } => {
+                write!(f, "{worker} cannot be confined as its fleet says: {error}")
+            }
             Self::Empty => f.write_str("nobody is left"),
         }
     }
@@ -262,7 +273,7 @@ impl fmt::Display for FleetNotice {
 mod tests {
     use super::*;
     use crate::id::FleetId;
-    use crate::sys::ExitStatus;
+    use crate::sys::{ExitStatus, Step};
     use alloc::string::ToString;
 
     const MS: Duration = Duration::from_millis(1);
@@ -278,6 +289,7 @@ mod tests {
             killed: false,
             lived: 7 * MS,
             ready_for: Some(MS),
+            unconfined: None,
             beat_age: None,
         })
     }
@@ -395,6 +407,14 @@ mod tests {
                 FleetNotice::Garbled { worker, garbled },
                 Level::Warn,
                 "worker 3 (incarnation 2) sent no message: 3 bytes that begin with 9 are no message",
+            ),
+            (
+                FleetNotice::Unconfined {
+                    worker,
+                    error: ConfineError { step: Step::User, errno: Errno::PERM },
+                },
+                Level::Warn,
+                "worker 3 (incarnation 2) cannot be confined as its fleet says: setuid failed: operation not permitted (EPERM)",
             ),
             (FleetNotice::Empty, Level::Info, "nobody is left"),
         ];

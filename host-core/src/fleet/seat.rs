@@ -5,7 +5,7 @@ use crate::fleet::death::Intent;
 use crate::fleet::judge::Vitals;
 use crate::fleet::lanes::Usefulness;
 use crate::id::Slot;
-use crate::sys::{Pid, SlotReading};
+use crate::sys::{ConfineError, Pid, SlotReading};
 use crate::time::Instant;
 
 /// One slot.
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) spared: bool,
     /// Since when it is late, and the kill budget holds its kill back.
     pub(crate) held: Option<Instant>,
+    /// Why it could not confine itself, if it has said so: it is about to end.
+    pub(crate) unconfined: Option<ConfineError>,
     /// It was asked to end.
     pub(crate) leaving: Option<Leaving>,
     /// The slot of the one that it replaces when it is ready.
@@ -126,6 +128,7 @@ impl Worker {
             warned: false,
             spared: false,
             held: None,
+            unconfined: None,
             leaving: None,
             replaces,
         }

@@ -97,6 +97,7 @@ variants! {
         24 = Garbled { worker, garbled };
         25 = Empty;
         26 = Scaled { workers, before, idle, busy };
+        27 = Unconfined { worker, error };
     }
     StdStream {
         1 = Stdout;
@@ -120,5 +121,5 @@ variants! {
 }
 
 fields! {
-    Death { worker, pid, at, status, intent, killed, lived, ready_for, beat_age }
+    Death { worker, pid, at, status, intent, killed, lived, ready_for, beat_age, unconfined }
 }

@@ -8,9 +8,10 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy,
 };
+use crate::fleet::privileges::Privileges;
 use crate::fleet::spares::Spares;
 use crate::service::reconnect::{OnConnectError, Reconnect};
-use crate::sys::OnHostDeath;
+use crate::sys::{Account, OnHostDeath};
 
 fields! {
     Begin { config, app, version, pid, wall }
@@ -22,7 +23,10 @@ fields! {
         name, workers, workers_max, boot_timeout, heartbeat_timeout, late_warning, soft_signal, idle_beats,
         drain_timeout, term_timeout, quit_patience, io_timeout, on_host_death, requests_max,
         requests_jitter_percent, surge_max, backoff, stable_after, restart_budget, on_exhausted,
-        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares,
+        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, privileges,
+    }
+    Privileges {
+        user, group, supplementary_groups, umask, working_directory, chroot, limits, nice, no_new_privs,
     }
     Spares { min, max, period, shrink_after }
     RestartBudget { count, window }
@@ -58,6 +62,10 @@ variants! {
         1 = Permanent;
         2 = Transient;
         3 = Never;
+    }
+    Account {
+        1 = Name(name);
+        2 = Number(number);
     }
     OnHostDeath {
         1 = Exit;

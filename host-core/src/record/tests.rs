@@ -12,11 +12,15 @@ use crate::fleet::beat::{Beat, Pace};
 use crate::fleet::config::FleetConfig;
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::fleet::notice::FleetNotice;
+use crate::fleet::privileges::Privileges;
 use crate::id::{FleetId, ServiceId, Slot, SocketId, WorkerId};
 use crate::notice::Notice;
 use crate::service::kick::Callback;
 use crate::service::reconnect::{OnConnectError, Reconnect};
-use crate::sys::{Errno, ExitStatus, ForkError, Interest, Pid, Readiness, Signal, SlotReading, UnixPath};
+use crate::sys::{
+    ConfineError, Errno, ExitStatus, ForkError, Interest, Limit, Pid, Readiness, Signal, SlotReading, Step,
+    UnixPath,
+};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -86,6 +90,16 @@ fn facts() -> Vec<(Event, &'static str)> {
             "10 01 c8 01 09 02 07 0b",
         ),
         (Event::WorkerSaid { worker: WORKER, message: Ok(FromWorker::LeftWaiting) }, "11 01 c8 01 09 01 04"),
+        (
+            Event::WorkerSaid {
+                worker: WORKER,
+                message: Ok(FromWorker::Unconfined(ConfineError {
+                    step: Step::Limit(Limit::Stack),
+                    errno: Errno::PERM,
+                })),
+            },
+            "11 01 c8 01 09 01 06 01 05 01",
+        ),
         (
             Event::WorkerSaid { worker: WORKER, message: Err(Garbled { first: 255, length: 2 }) },
             "11 01 c8 01 09 00 ff 02",
@@ -229,7 +243,18 @@ fn every_number_is_reached_by_the_property_above() {
 
 fn begin() -> Begin {
     let mut config = HostConfig { seed: 77, ..HostConfig::default() };
-    config.fleets.push(FleetConfig { workers: Some(2), ..FleetConfig::new("echo") });
+    let privileges = Privileges {
+        user: Some("nobody".into()),
+        group: Some(7.into()),
+        supplementary_groups: Some(["audio".into(), 8.into()].into()),
+        umask: Some(0o27),
+        working_directory: Some("/w".into()),
+        chroot: Some("/r".into()),
+        limits: Limit::ALL.iter().map(|limit| (*limit, u64::MAX)).collect(),
+        nice: Some(-20),
+        no_new_privs: true,
+    };
+    config.fleets.push(FleetConfig { workers: Some(2), privileges, ..FleetConfig::new("echo") });
     Begin { config, app: "test".into(), version: "0.1.0".into(), pid: Pid(42), wall: WallTime(-7) }
 }
 

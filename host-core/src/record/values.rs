@@ -7,7 +7,10 @@ use crate::fleet::lanes::Lanes;
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::id::{FleetId, ServiceId, Slot, SocketId, WorkerId};
 use crate::service::kick::Callback;
-use crate::sys::{Errno, ExitStatus, ForkError, Interest, Pid, Readiness, Signal, SlotReading, UnixPath};
+use crate::sys::{
+    ConfineError, Errno, ExitStatus, ForkError, Interest, Limit, Pid, Readiness, Signal, SlotReading, Step,
+    UnixPath,
+};
 use crate::time::{Duration, Instant, WallTime};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -30,6 +33,31 @@ variants! {
         3 = Extended;
         4 = LeftWaiting;
         5 = Leaves;
+        6 = Unconfined(error);
+    }
+    Limit {
+        1 = OpenFiles;
+        2 = Processes;
+        3 = AddressSpace;
+        4 = Data;
+        5 = Stack;
+        6 = LockedMemory;
+        7 = FileSize;
+        8 = Core;
+        9 = CpuSeconds;
+    }
+    Step {
+        1 = Limit(limit);
+        2 = Nice;
+        3 = Groups;
+        4 = Chroot;
+        5 = WorkingDirectory;
+        6 = Group;
+        7 = User;
+        8 = Capabilities;
+        9 = HostDeath;
+        10 = Dumpable;
+        11 = NoNewPrivs;
     }
     ExitStatus {
         1 = Code(code);
@@ -43,6 +71,7 @@ variants! {
 }
 
 fields! {
+    ConfineError { step, errno }
     Garbled { first, length }
     WorkerId { fleet, slot, incarnation }
     Beat { at, pace }

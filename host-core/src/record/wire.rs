@@ -108,6 +108,16 @@ impl Wire for u8 {
     }
 }
 
+impl Wire for i32 {
+    fn put(&self, out: &mut Out) {
+        self.cast_unsigned().put(out);
+    }
+
+    fn take(input: &mut In<'_>) -> Result<Self, Wrong> {
+        u32::take(input).map(u32::cast_signed)
+    }
+}
+
 impl Wire for bool {
     #[inline]
     fn put(&self, out: &mut Out) {

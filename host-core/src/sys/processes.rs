@@ -1,12 +1,14 @@
 //! The part of the syscall seam that has to do with processes: forking, watching and ending children,
 //! and what a worker asks of the system that its host gave it.
 
+use super::confinement::{Account, ConfineError, Confinement, Step, User};
 use super::types::{Interest, Readiness, Signal, SlotReading, SlotsId, StdStream};
 use super::{Errno, Handle, Sys};
 use crate::fleet::beat::Pace;
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The number of a process, as the kernel gives it. It is used again after the process was reaped, so
@@ -149,6 +151,34 @@ pub trait Processes {
     /// How many processors this process may use: affinity and the cgroup's quota, at least 1.
     fn processors(&self) -> u32;
 
+    // What children are to give up
+
+    /// Looks up a user, with the groups that it is in (getpwnam(3), getpwuid(3), getgrouplist(3)). `group` is its
+    /// first one, if it is not the database that says so. `None` if there is no such user.
+    ///
+    /// # Errors
+    /// Whatever reading the database answers.
+    fn user(&self, user: &Account, group: Option<u32>) -> Result<Option<User>, Errno> {
+        let _ = (user, group);
+        Err(Errno::NOSYS)
+    }
+
+    /// Looks up a group (getgrnam(3)); `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// Whatever reading the database answers.
+    fn group(&self, name: &str) -> Result<Option<u32>, Errno> {
+        let _ = name;
+        Err(Errno::NOSYS)
+    }
+
+    /// What each child of this process is sure to fail in when it confines itself like this: a directory that is not
+    /// there, a change of user, group or root without the capabilities for it. Nothing of it is no promise.
+    fn foresee(&self, confinement: &Confinement) -> Vec<ConfineError> {
+        let _ = confinement;
+        Vec::new()
+    }
+
     /// Makes a child that runs `body` and exits with its answer (fork(2)).
     ///
     /// All or nothing: no child without its handle; under EMFILE the child is killed and reaped inside
@@ -237,6 +267,22 @@ pub trait Processes {
     fn slot_read(&self, slots: SlotsId, slot: u32, incarnation: u32) -> SlotReading;
 
     // As a child
+
+    /// Does to this process what `confinement` says, in its order; what holds already is not asked for, and needs no
+    /// privilege. Called once, in a child, before anything else: a process that fails in it must end, for it
+    /// has some of its privileges and not others.
+    ///
+    /// That the child ends with its parent, as it was born to, goes on to hold, although the kernel takes that away
+    /// with a change of user or group (PR_SET_PDEATHSIG).
+    ///
+    /// # Errors
+    /// The step that failed, and what the system answered.
+    fn confine(&self, confinement: &Confinement) -> Result<(), ConfineError> {
+        if confinement.is_empty() {
+            return Ok(());
+        }
+        Err(ConfineError { step: Step::User, errno: Errno::NOSYS })
+    }
 
     /// Stores a sign of life in this worker's slot: alive now, and about to do what `pace` says. Costs
     /// nanoseconds. The stored moment is not earlier than the present one, and up to two ticks of the

@@ -11,9 +11,9 @@ use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
-    Birth, Body, Child, ChildNews, Errno, ExitStatus, Fact, ForkError, Handle, Interest, ManagerWants, Panic,
-    Passed, Pid, PidFileError, PollEvent, Processes, Readiness, ShutdownHow, Signal, SlotReading, SlotsId,
-    StdStream, Sys, UnixPath,
+    Account, Birth, Body, Child, ChildNews, ConfineError, Confinement, Errno, ExitStatus, Fact, ForkError,
+    Handle, Interest, ManagerWants, Panic, Passed, Pid, PidFileError, PollEvent, Processes, Readiness,
+    ShutdownHow, Signal, SlotReading, SlotsId, StdStream, Step, Sys, UnixPath, User,
 };
 use host_core::time::{Duration, Instant, WallTime};
 use host_core::{Connected, Context, Drained, Listener, Ready, Result, Service, Stream};
@@ -90,6 +90,8 @@ struct Family {
     /// The moment of the last beat in each slot.
     beats: RefCell<BTreeMap<u32, Beat>>,
     forks: Cell<u32>,
+    /// What each worker is sure to fail in.
+    foreseen: RefCell<Vec<ConfineError>>,
     /// In a worker: it was asked to quit.
     quit: Cell<bool>,
     quit_handle: Cell<Option<Handle>>,
@@ -125,6 +127,11 @@ impl Fake {
         child.handles.set(first - 1);
         *self.family.child.borrow_mut() = Some(Rc::clone(&child));
         child
+    }
+
+    /// What the next question after it answers: what each worker is sure to fail in.
+    pub(crate) fn foresees(&self, errors: impl IntoIterator<Item = ConfineError>) {
+        self.family.foreseen.borrow_mut().extend(errors);
     }
 
     /// What the next reads of `handle` answer, one packet each.
@@ -586,6 +593,37 @@ impl Processes for Fake {
 
     fn processors(&self) -> u32 {
         self.take("processors", Ok(2)).map_or(1, |processors| processors as u32)
+    }
+
+    fn user(&self, user: &Account, group: Option<u32>) -> core::result::Result<Option<User>, Errno> {
+        self.note(format!("user {user} {group:?}"));
+        match self.take("user", Ok(1000)) {
+            Ok(number) => {
+                let (number, group) = (number as u32, group.unwrap_or(number as u32));
+                Ok(Some(User { number, group, groups: vec![group, 44] }))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn group(&self, name: &str) -> core::result::Result<Option<u32>, Errno> {
+        self.note(format!("group {name}"));
+        match self.take("group", Ok(7)) {
+            Ok(number) => Ok(Some(number as u32)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn foresee(&self, confinement: &Confinement) -> Vec<ConfineError> {
+        self.note(format!("foresee {confinement:?}"));
+        self.family.foreseen.take()
+    }
+
+    fn confine(&self, confinement: &Confinement) -> core::result::Result<(), ConfineError> {
+        self.note(format!("confine {confinement:?}"));
+        self.take("confine", Ok(0)).map(drop).map_err(|errno| ConfineError { step: Step::User, errno })
     }
 
     fn fork(&self, birth: &Birth<'_>, body: Body) -> core::result::Result<Child, ForkError> {

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod callbacks;
+mod confinement;
 mod drain;
 mod fake;
 mod hosted;

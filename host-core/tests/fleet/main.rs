@@ -21,3 +21,4 @@ mod signals;
 mod spares;
 mod start;
 mod strategies;
+mod unconfined;

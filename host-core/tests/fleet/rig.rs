@@ -22,7 +22,7 @@ use host_core::id::{FleetId, ServiceId, Slot, SocketId, WorkerId};
 use host_core::notice::Notice;
 use host_core::service::kick::Callback;
 use host_core::service::reconnect::{OnConnectError, Reconnect};
-use host_core::sys::{Errno, ExitStatus, ForkError, Interest, Pid, Signal, SlotReading};
+use host_core::sys::{ConfineError, Errno, ExitStatus, ForkError, Interest, Pid, Signal, SlotReading, Step};
 use host_core::time::{Duration, Instant};
 use host_core::timers::Timer;
 use std::collections::BTreeMap;
@@ -346,6 +346,12 @@ pub(crate) fn extends(worker: &str, duration: Duration) -> Row {
     all([Row::Publish(w(worker), Some(duration), 0), said(worker, Ok(FromWorker::Extended)), tick()])
 }
 
+/// It may not become the user that its fleet says.
+pub(crate) fn unconfined(worker: &str) -> Row {
+    let error = ConfineError { step: Step::User, errno: Errno::PERM };
+    said(worker, Ok(FromWorker::Unconfined(error)))
+}
+
 pub(crate) fn scribbles(worker: &str) -> Row {
     said(worker, Err(Garbled { first: 9, length: 3 }))
 }
@@ -613,6 +619,7 @@ fn told_of(fleet: char, notice: &FleetNotice, is_loud: bool) -> Option<String> {
         FleetNotice::Garbled { worker, garbled } => {
             format!("garbled {} {}x{}", name(worker), garbled.first, garbled.length)
         }
+        FleetNotice::Unconfined { worker, error } => format!("unconfined {} {}", name(worker), error.step),
         FleetNotice::Empty => format!("empty {fleet}"),
     })
 }

@@ -49,6 +49,7 @@ impl Kernel {
             Class::ExitRace => self.laid.exit_races = 1 + target % 3,
             Class::DiskFull => self.laid.disk_full = begins,
             Class::Rotation => self.rotate_all(target >> 14 == 3),
+            Class::Unconfined => self.laid.unconfined = 1 + target % 3,
             Class::Reset | Class::Silence => self.strike_connection(class, target),
             Class::WallJump => {
                 // Up to ten years, either way.

@@ -88,6 +88,8 @@ impl Kernel {
         if child.outputs.iter().any(Option::is_some) && self.honours(Rule::ForkGivesBaseline) {
             child.signals.set(&[Signal::Usr1], Disposition::Reopen);
         }
+        child.standing = self.processes[me as usize].standing.clone();
+        child.death_signal = true;
         child.seat = Some(Seat { page, slot, incarnation });
         child.truth.progress = self.now;
         child.orphanage = Some(Orphanage {

@@ -70,6 +70,11 @@ pub(super) fn has_directory(path: &str) -> bool {
     ["", "/tmp", "/run", "/var", "/dev"].contains(&directory)
 }
 
+/// Whether this is a directory of the machine, seen from whatever root.
+pub(crate) fn is_directory(path: &str) -> bool {
+    ["/", "/srv", "/tmp", "/run", "/var"].contains(&path)
+}
+
 impl Kernel {
     /// A file that nobody has locked is taken over, whatever it says.
     pub(crate) fn pid_file(&mut self, me: Index, path: &str) -> Result<Handle, PidFileError> {

@@ -42,11 +42,12 @@ impl Kernel {
     /// Gives a process that the machine started a number, so that it can have children. There is always
     /// room for it: the machine would not run it otherwise.
     pub(crate) fn give_number(&mut self, index: Index) {
-        let subreaper = self.subreaper;
+        let (subreaper, user) = (self.subreaper, self.user);
         let number = self.numbers.take(index).unwrap_or_else(|| self.numbers.beyond(index));
         let process = self.process(index);
         process.number = Some(number);
         process.subreaper = subreaper;
+        process.standing.user = user;
     }
 
     /// Ends a process: its descriptors are closed by the kernel, its body is unwound later. From here on
@@ -223,6 +224,9 @@ impl Kernel {
             return;
         }
         self.record(index, Kind::Orphaned, 0, 0);
+        if !self.process(index).death_signal {
+            return;
+        }
         sometimes!(self.process(index).stopped, "a stopped worker loses its host");
         sometimes!(self.process(index).truth.hung_since.is_some(), "a worker that hangs loses its host");
         let orphanage = self.process(index).orphanage.filter(|_| self.honours(Rule::HostDeathEnds));

@@ -6,6 +6,7 @@ use crate::kernel::logs::Printed;
 use crate::kernel::poller::Poller;
 use crate::kernel::signals::Signals;
 use crate::kernel::slots::Seat;
+use crate::kernel::standing::Standing;
 use crate::kernel::{Index, Nanos};
 use host_core::fleet::beat::Pace;
 use host_core::service::kick::Site;
@@ -112,6 +113,9 @@ pub(crate) struct Process {
     /// That file has become readable.
     pub(crate) announced: bool,
     pub(crate) orphanage: Option<Orphanage>,
+    /// It is told when its parent ends (PR_SET_PDEATHSIG).
+    pub(crate) death_signal: bool,
+    pub(crate) standing: Standing,
     // Descriptors and readiness.
     pub(crate) descriptors: Descriptors,
     pub(crate) poller: Poller,
@@ -177,6 +181,8 @@ impl Process {
             seen_as: None,
             announced: false,
             orphanage: None,
+            death_signal: false,
+            standing: Standing::default(),
             descriptors: Descriptors::new(),
             poller: Poller::default(),
             prints_into: None,

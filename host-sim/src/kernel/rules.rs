@@ -54,6 +54,9 @@ rules! {
     StrangersOnRequest: "adopted children are reaped although nobody has asked for that (K24)";
     HostDeathEnds: "a worker lives on when its host has died, whatever its policy";
     HostDeathDrains: "a worker that is to drain when its host dies is not asked to";
+    ChangedUserEndsWithHost: "a worker that has changed its user outlives its host";
+    LostPrivilegesStayLost: "who has given up to be root is root again when it likes";
+    HardLimitsStay: "who is not root raises a hard limit";
     // Slots
     SlotOutlivesWriter: "a slot is emptied when its writer dies (K26)";
     ClaimEmptiesSlot: "a slot that is claimed keeps what stood there (K26)";

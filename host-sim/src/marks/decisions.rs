@@ -188,6 +188,7 @@ impl Decisions {
             Some(FromWorker::Extended) => sometimes!("a worker asks for more time"),
             Some(FromWorker::LeftWaiting) => sometimes!("a worker leaves a connection that it was woken for"),
             Some(FromWorker::Leaves) => sometimes!("a worker says that it minds its lanes no longer"),
+            Some(FromWorker::Unconfined(_)) => sometimes!("a worker says that it cannot be confined"),
             None => {}
         }
     }
@@ -347,6 +348,7 @@ impl Decisions {
             | FleetNotice::Killed { .. }
             | FleetNotice::Asked { .. }
             | FleetNotice::SignalFailed { .. }
+            | FleetNotice::Unconfined { .. }
             | FleetNotice::Garbled { .. } => {}
         }
     }

@@ -77,6 +77,12 @@ impl Sim {
         self.kernel.borrow_mut().numbers.set_max(max);
     }
 
+    /// Hosts that begin from here on are started by this user, and not by root: they may neither become another one nor
+    /// give their workers more than they have.
+    pub fn user(&mut self, number: u32) {
+        self.kernel.borrow_mut().user = number;
+    }
+
     /// How many processors the machine has. By default 2.
     pub fn processors(&mut self, count: u32) {
         self.kernel.borrow_mut().processors = count.max(1);

@@ -3,11 +3,12 @@
 use super::SimSys;
 use crate::kernel::children::FORK_COST;
 use crate::kernel::slots::Seat;
+use crate::kernel::standing;
 use crate::kernel::{Call, MICROSECOND, Nanos};
 use host_core::fleet::beat::Pace;
 use host_core::sys::{
-    Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Processes, Readiness,
-    Signal, SlotReading, SlotsId, StdStream,
+    Account, Birth, Body, Child, ChildNews, ConfineError, Confinement, Errno, ExitStatus, ForkError, Handle,
+    Interest, Pid, Processes, Readiness, Signal, SlotReading, SlotsId, StdStream, User,
 };
 use host_core::time::Instant;
 
@@ -26,6 +27,26 @@ impl Processes for SimSys {
 
     fn processors(&self) -> u32 {
         self.kernel.borrow().processors
+    }
+
+    fn user(&self, user: &Account, group: Option<u32>) -> Result<Option<User>, Errno> {
+        Ok(standing::user(user, group))
+    }
+
+    fn group(&self, name: &str) -> Result<Option<u32>, Errno> {
+        Ok(standing::group(name))
+    }
+
+    fn foresee(&self, confinement: &Confinement) -> Vec<ConfineError> {
+        self.call(|kernel| kernel.foresee(self.me, confinement))
+    }
+
+    fn confine(&self, confinement: &Confinement) -> Result<(), ConfineError> {
+        self.call(|kernel| kernel.confine(self.me, confinement))?;
+        // Between the two the host may die.
+        self.call(|kernel| kernel.provide_for_host_death(self.me));
+        self.stop_here_if_dead();
+        Ok(())
     }
 
     fn fork(&self, birth: &Birth<'_>, body: Body) -> Result<Child, ForkError> {

@@ -64,6 +64,7 @@ impl Crew {
                 Phase::Ready { since } => Some(means.now.since(since)),
                 Phase::Booting => None,
             },
+            unconfined: known.unconfined,
             beat_age: known.beat.map(|beat| means.now.since(beat.at)),
         };
         self.history.note(death, means.config.deaths_kept);

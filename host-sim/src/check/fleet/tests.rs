@@ -113,6 +113,7 @@ fn death(incarnation: u32, intent: Option<Intent>, killed: bool) -> Death {
         killed,
         lived: Duration::ZERO,
         ready_for: None,
+        unconfined: None,
         beat_age: None,
     }
 }

@@ -67,6 +67,7 @@ impl Kernel {
         };
         if let Some(child) = children.find(sits) {
             self.check_baseline(child);
+            self.check_confined(child, worker);
         }
     }
 }
