@@ -119,7 +119,7 @@ fn one_that_somebody_has_put_in_its_place_is_not_removed() {
 fn a_path_that_cannot_be_had_is_told_before_anything_is_forked() {
     let rows = [
         ("/no/such/directory/x.pid", "ENOENT"),
-        ("/tmp", "21"),
+        ("/tmp", "EISDIR"),
         ("/dev/null", "EEXIST"),
         ("", "must be the path of a file"),
     ];

@@ -42,7 +42,7 @@ fn a_flag_that_cannot_be_read_is_named() {
         ["--workers", "many"],
         ["--timeout-ms", "1s"],
         ["--on-host-death", "stay"],
-        ["--log", "x"],
+        ["--no-such-flag", "x"],
     ];
     for [flag, value] in rows {
         let mut program = Program::spawn("prefork_http", &[flag, value]);
