@@ -25,6 +25,7 @@ mod files;
 mod listeners;
 mod mutants;
 mod orphans;
+mod pipes;
 mod poller;
 mod programs;
 mod signals;
@@ -52,6 +53,7 @@ pub(crate) const CASES: &[(&[Case], bool)] = &[
     (listeners::CASES, false),
     (orphans::CASES, false),
     (orphans::CASES_OF_ADOPTERS, true),
+    (pipes::CASES, false),
     (signals::CASES, false),
     (slots::CASES, false),
     (workers::CASES, false),

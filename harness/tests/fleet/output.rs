@@ -167,9 +167,7 @@ fn whoever_floods_is_cut_short_and_keeps_nobody_waiting() {
                         // Lines of all lengths, some of them longer than a line may be.
                         let length = worker.random() as usize % 20_000;
                         worker.print(StdStream::Stdout, &("x".repeat(length) + "\n"))?;
-                        for _ in 0..500 {
-                            worker.print(StdStream::Stderr, "short\n")?;
-                        }
+                        worker.print(StdStream::Stderr, &"short\n".repeat(500))?;
                         if !worker.wanted() {
                             return Ok(());
                         }

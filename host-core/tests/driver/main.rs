@@ -10,6 +10,7 @@ mod fake;
 mod hosted;
 mod lanes;
 mod managed;
+mod output;
 mod pid_file;
 mod record;
 mod sockets;
