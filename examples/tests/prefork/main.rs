@@ -14,6 +14,7 @@ mod host_death;
 mod liveness;
 mod load;
 mod managed;
+mod output;
 mod pid_file;
 mod record;
 mod recycling;

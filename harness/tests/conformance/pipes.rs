@@ -8,7 +8,7 @@ pub(crate) const CASES: &[Case] = cases![
     a_child_prints_into_the_pipes_that_it_was_born_with,
     a_pipe_ends_when_its_last_writer_has_gone_and_not_before,
     what_was_printed_by_one_who_was_killed_is_read_before_the_end,
-    k12_a_grandchild_that_prints_where_its_parent_did_holds_the_pipe_open,
+    a_grandchild_that_prints_where_its_parent_did_holds_the_pipe_open,
     a_pipe_that_nobody_prints_into_says_try_again,
     a_pipe_holds_64_kib_and_who_prints_more_waits_until_a_page_is_read,
     a_print_of_many_pages_goes_through_in_order_as_it_is_read,
@@ -134,7 +134,7 @@ fn what_was_printed_by_one_who_was_killed_is_read_before_the_end(world: &World) 
     assert_eq!(read_all(world, pipe), b"and half of");
 }
 
-fn k12_a_grandchild_that_prints_where_its_parent_did_holds_the_pipe_open(world: &World) {
+fn a_grandchild_that_prints_where_its_parent_did_holds_the_pipe_open(world: &World) {
     let (child, pipe) = printer(world, |child| {
         let (theirs, mine) = child.channel();
         let drains = Birth {
