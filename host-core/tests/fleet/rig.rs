@@ -529,6 +529,8 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::BodyFailed { .. }
         | Notice::RecordingStopped { .. }
         | Notice::ManagerLost { .. }
+        | Notice::Output { .. }
+        | Notice::OutputLeftOut { .. }
         | Notice::Fleet(_) => format!("{notice:?}, which no host of these tests tells"),
     })
 }

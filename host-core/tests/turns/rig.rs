@@ -325,6 +325,8 @@ fn told(notice: &Notice) -> String {
         Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::Output { .. }
+        | Notice::OutputLeftOut { .. }
         | Notice::ManagerLost { .. }
         | Notice::RecordingStopped { .. } => {
             format!("{notice:?}, which only a driver tells")
