@@ -61,7 +61,7 @@ impl Seen {
                 let mut told = self.told.get(&of).cloned().unwrap_or_default();
                 // Printed in two halves: what was killed in between leaves the first.
                 if let Some((half, _)) = told.pop_if(|(_, end)| *end == LineEnd::Unfinished) {
-                    assert!(half.starts_with(&format!("{pid} {stream} line ")), "{half}");
+                    assert_eq!(half, format!("{pid} {stream} li"));
                 }
                 let lines: Vec<_> = told.iter().map(|(text, _)| text.as_str()).collect();
                 assert!(told.iter().all(|(_, end)| *end == LineEnd::Newline), "{told:?}");
@@ -89,6 +89,8 @@ fn chatter(worker: &Worker, seen: &Shared) -> Result {
     for number in 0.. {
         for stream in StdStream::ALL {
             worker.print(stream, &format!("{pid} {stream} li"))?;
+            // Whoever is killed here leaves the half of it.
+            worker.work(10 * MS);
             worker.print(stream, &format!("ne {number}\n"))?;
             let line = format!("line {number}");
             seen.borrow_mut().printed.entry((pid, stream)).or_default().push(line);
