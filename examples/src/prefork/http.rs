@@ -8,6 +8,8 @@ use crate::routes::not_allowed;
 use crate::web::{Site, Web};
 use host_core::time::Duration;
 use host_core::{App, Context, Hosted};
+use std::io::{Write as _, stderr, stdout};
+use std::process::Command;
 
 /// How long a client may be silent.
 const IDLE: Duration = Duration::from_secs(30);
@@ -42,7 +44,16 @@ impl Site for Trial {
             "/nap" => Page::Sleep(Some(NAP)),
             "/spin" => Page::Spin,
             "/crash" => Page::Crash,
-            _ => return Response::new(404, "not here: / /pid /nap /sleep?ms=N /hang /spin /crash\n"),
+            "/print" => match decimal_of(request.query, "lines=") {
+                Ok(lines) => Page::Print(lines.unwrap_or(1)),
+                Err(()) => return Response::new(400, "lines is a number of lines: /print?lines=1000\n"),
+            },
+            "/half" => Page::Half,
+            "/program" => Page::Program,
+            _ => {
+                let pages = "/ /pid /nap /sleep?ms=N /hang /spin /crash /print?lines=N /half /program";
+                return Response::new(404, format!("not here: {pages}\n"));
+            }
         };
         if !matches!(request.method, "GET" | "HEAD") {
             return not_allowed("GET, HEAD");
@@ -60,6 +71,12 @@ enum Page {
     Sleep(Option<Duration>),
     Spin,
     Crash,
+    /// So many lines on standard output, and one on standard error.
+    Print(u64),
+    /// The beginning of a line.
+    Half,
+    /// Another program prints.
+    Program,
 }
 
 impl Page {
@@ -74,15 +91,39 @@ impl Page {
             Self::Sleep(None) => hang::sleep_for_ever(cx),
             Self::Spin => hang::spin(cx),
             Self::Crash => std::process::abort(),
+            Self::Print(lines) => {
+                let (mut out, mut err) = (stdout().lock(), stderr().lock());
+                // As `println!`, which would make a panic of it that nobody reads.
+                let done = (1..=lines).try_for_each(|line| writeln!(out, "line {line} of {lines}"));
+                let done = done.and_then(|()| writeln!(err, "{lines} lines are printed"));
+                told(done)
+            }
+            Self::Half => {
+                let mut out = stdout().lock();
+                told(write!(out, "half of a line").and_then(|()| out.flush()))
+            }
+            Self::Program => told(Command::new("echo").arg("a program prints").status().map(drop)),
         }
+    }
+}
+
+/// How printing went.
+fn told(printed: std::io::Result<()>) -> Response {
+    match printed {
+        Ok(()) => Response::new(200, "printed\n"),
+        Err(error) => Response::new(500, format!("cannot print: {error}\n")),
     }
 }
 
 /// The `ms` of a query; `None` if it says nothing of it.
 fn milliseconds(query: &str) -> Result<Option<Duration>, ()> {
-    let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("ms=")) else { return Ok(None) };
-    let number = decimal(value.as_bytes()).ok_or(())?;
-    Ok(Some(Duration::from_millis(number as u64)))
+    Ok(decimal_of(query, "ms=")?.map(Duration::from_millis))
+}
+
+/// The number behind `key` in a query; `None` if it says nothing of it.
+fn decimal_of(query: &str, key: &str) -> Result<Option<u64>, ()> {
+    let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix(key)) else { return Ok(None) };
+    Ok(Some(decimal(value.as_bytes()).ok_or(())? as u64))
 }
 
 #[cfg(test)]

@@ -97,6 +97,11 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub app_name: Option<String>,
 
+    /// The host reads what workers print, and tells it line by line with worker and process number in front; by default they print where
+    /// the host does.
+    #[arg(long)]
+    pub capture: bool,
+
     /// Records what happens to the host, in this file: `cargo run -p harness --bin replay -- FILE` tells it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
@@ -145,6 +150,9 @@ impl Options {
         }
         if let Some(requests) = self.max_requests {
             fleet = fleet.requests_max(requests);
+        }
+        if self.capture {
+            fleet = fleet.capture_output();
         }
         let mut app = App::new(name).poll_period_off();
         if let Some(path) = &self.record {

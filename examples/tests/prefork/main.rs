@@ -17,6 +17,7 @@ mod liveness;
 mod load;
 mod logs;
 mod managed;
+mod output;
 mod pid_file;
 mod record;
 mod recycling;

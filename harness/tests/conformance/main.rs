@@ -27,6 +27,7 @@ mod listeners;
 mod logs;
 mod mutants;
 mod orphans;
+mod pipes;
 mod poller;
 mod programs;
 mod signals;
@@ -56,6 +57,7 @@ pub(crate) const CASES: &[(&[Case], bool)] = &[
     (logs::CASES, false),
     (orphans::CASES, false),
     (orphans::CASES_OF_ADOPTERS, true),
+    (pipes::CASES, false),
     (signals::CASES, false),
     (slots::CASES, false),
     (workers::CASES, false),

@@ -123,7 +123,7 @@ impl Line {
         // One more: the newline of a line that just fits.
         let seen = &bytes[..bytes.len().min(room + 1)];
         let newline = seen.iter().position(|byte| *byte == b'\n');
-        let taken = newline.unwrap_or(seen.len().min(room));
+        let taken = newline.unwrap_or_else(|| seen.len().min(room));
         self.bytes.extend_from_slice(&seen[..taken]);
         *bytes = &bytes[taken + usize::from(newline.is_some())..];
         if newline.is_some() {

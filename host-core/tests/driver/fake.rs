@@ -629,7 +629,10 @@ impl Processes for Fake {
     fn fork(&self, birth: &Birth<'_>, body: Body) -> core::result::Result<Child, ForkError> {
         let keep: Vec<_> = birth.keep.iter().map(|handle| h(*handle)).collect();
         let (SlotsId(page), slot, incarnation) = birth.slot;
-        self.note(format!("fork `{}` keep {} slot {page}.{slot}.{incarnation}", birth.title, keep.join(" ")));
+        let output = birth.output.map(|[out, err]| format!(" output {} {}", h(out), h(err)));
+        let output = output.unwrap_or_default();
+        let title = birth.title;
+        self.note(format!("fork `{title}` keep {} slot {page}.{slot}.{incarnation}{output}", keep.join(" ")));
         self.take("fork", Ok(0)).map_err(|errno| ForkError::System { call: "clone3", errno })?;
         if let Ok(threads) = self.take("fork_threads", Err(Errno::NOENT)) {
             return Err(ForkError::Threads { count: threads as u32 });
@@ -671,6 +674,32 @@ impl Processes for Fake {
         self.note(format!("channel {} {}", h(ours), h(theirs)));
         self.family.channels.borrow_mut().extend([ours, theirs]);
         Ok((ours, theirs))
+    }
+
+    fn pipe(&self) -> core::result::Result<(Handle, Handle), Errno> {
+        if let Err(errno) = self.take("pipe", Ok(0)) {
+            self.note(format!("pipe {errno:?}"));
+            return Err(errno);
+        }
+        let (reading, writing) = (self.handle(), self.handle());
+        self.note(format!("pipe {} {}", h(reading), h(writing)));
+        Ok((reading, writing))
+    }
+
+    fn pipe_read(&self, pipe: Handle, buffer: &mut [u8]) -> core::result::Result<usize, Errno> {
+        let packet = self.family.packets.borrow_mut().get_mut(&pipe).and_then(VecDeque::pop_front);
+        let answer = packet.unwrap_or(Err(Errno::AGAIN));
+        let told = answer.as_ref().map(Vec::len);
+        self.note(format!("pipe_read {} {told:?}", h(pipe)));
+        let bytes = answer?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+
+    fn print(&self, stream: StdStream, bytes: &[u8]) -> core::result::Result<usize, Errno> {
+        let count = self.take("print", Ok(bytes.len()))?.min(bytes.len());
+        self.note(format!("print {stream} {:?}", String::from_utf8_lossy(&bytes[..count])));
+        Ok(count)
     }
 
     fn slots(&self, count: u32) -> core::result::Result<SlotsId, Errno> {

@@ -12,6 +12,7 @@ mod hosted;
 mod lanes;
 mod logs;
 mod managed;
+mod output;
 mod passed;
 mod pid_file;
 mod record;

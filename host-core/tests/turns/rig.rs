@@ -327,9 +327,9 @@ fn told(notice: &Notice) -> String {
         Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
-        | Notice::ManagerLost { .. }
         | Notice::Output { .. }
         | Notice::OutputLeftOut { .. }
+        | Notice::ManagerLost { .. }
         | Notice::LogOpened { .. }
         | Notice::LogFailed { .. }
         | Notice::LogLost { .. }
