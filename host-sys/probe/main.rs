@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "how the probe speaks to its test")]
 
 mod family;
+mod privileges;
 
 use host_core::app::error;
 use host_core::id::ServiceId;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         "failing-host" => return host_sys::main(host(Role::Fails)),
         "wrong-host" => return host_sys::main(host(Role::Idle).backlog(0)),
         "host-that-hangs-in-stop" => return host_sys::main(host(Role::HangsInStop)),
+        "confined" => return host_sys::main(privileges::confined()),
         "hung-in-its-turns" => return by_turns(Role::HangsInConnect),
         "children-that-end" => family::children_that_end(),
         "child-that-ended-is-reaped-once" => family::child_that_ended_is_reaped_once(),

@@ -15,6 +15,8 @@ mod liveness;
 mod load;
 mod managed;
 mod pid_file;
+mod privileges;
+mod process_one;
 mod record;
 mod recycling;
 mod server;
