@@ -79,7 +79,8 @@ pub mod exit {
     /// A worker whose body panicked, as a Rust program's own status for that is.
     pub const PANICKED: u8 = 101;
     /// A second stop signal ended the host before its services were told. A signal that strikes while
-    /// a callback hangs ends the process itself, with that signal's own status.
+    /// a callback hangs ends the process itself, with that signal's own status; process 1, which it cannot end, exits
+    /// with 128 and the signal's number.
     pub const STOPPED_AT_ONCE: u8 = 130;
 
     /// The exit status for what `run` answered.

@@ -110,6 +110,11 @@ impl Host {
             Event::Started { turns_max } => {
                 turns.started(config, now, turns_max, setting.orders);
                 fleets.started(&mut setting);
+                if config.reap_strangers {
+                    // Who ended before the signals were this host's has sent its CHLD to whoever ran here before, such as
+                    // the script of a container that has become the host by exec.
+                    setting.orders.push_back(Action::ReadChildNews { reap_strangers: true });
+                }
             }
             Event::Added { service: _, reconnect, on_connect_error } => {
                 turns.added(reconnect, on_connect_error, orders);

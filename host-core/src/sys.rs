@@ -207,7 +207,8 @@ pub trait Sys: Processes {
     fn signal_read(&self, handle: Handle) -> Result<Signal, Errno>;
 
     /// From here on each of `signals` ends this process at once, even inside a callback that never
-    /// returns: default disposition, unblocked. One that is pending already strikes now.
+    /// returns: default disposition, unblocked. One that is pending already strikes now. As process 1, which no signal
+    /// ends by default (pid_namespaces(7)), it exits with 128 and the signal's number.
     ///
     /// # Errors
     /// Whatever sigaction(2) answers.

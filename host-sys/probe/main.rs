@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "how the probe speaks to its test")]
 
 mod family;
+mod privileges;
 
 use host_core::app::error;
 use host_core::id::ServiceId;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         }
         "daemon-that-fails" => return host_sys::main(quiet(host(Role::Fails))),
         "daemon-beside-a-thread" => return daemon_beside_a_thread(),
+        "confined" => return host_sys::main(privileges::confined()),
         "hung-in-its-turns" => return by_turns(Role::HangsInConnect),
         "children-that-end" => family::children_that_end(),
         "child-that-ended-is-reaped-once" => family::child_that_ended_is_reaped_once(),

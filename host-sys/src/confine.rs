@@ -16,6 +16,7 @@ use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs, set_thread_groups,
     set_thread_res_gid, set_thread_res_uid,
 };
+use std::collections::BTreeSet;
 
 /// Does to this process what `confinement` says. What needs the privileges of before comes first.
 pub(crate) fn confine(confinement: &Confinement) -> Result<(), ConfineError> {
@@ -37,9 +38,13 @@ pub(crate) fn confine(confinement: &Confinement) -> Result<(), ConfineError> {
     if let Some(nice) = nice {
         step(Step::Nice, setpriority_process(None, i32::from(*nice)))?;
     }
-    if let Some(groups) = groups.as_ref().filter(|groups| !is_in(groups)) {
-        let groups: Vec<_> = groups.iter().copied().map(Gid::from_raw).collect();
-        step(Step::Groups, set_thread_groups(&groups))?;
+    if let Some(groups) = groups {
+        let all: Vec<_> = groups.iter().copied().map(Gid::from_raw).collect();
+        match set_thread_groups(&all) {
+            // Who may not change them need not.
+            Err(Errno::PERM) if is_in(groups, *group) => {}
+            answer => step(Step::Groups, answer)?,
+        }
     }
     if let Some(root) = root {
         step(Step::Chroot, chroot(root))?;
@@ -103,7 +108,7 @@ pub(crate) fn foresee(confinement: &Confinement) -> Vec<ConfineError> {
     if others_group && lacks(CapabilitySet::SETGID) {
         refuse(Step::Group, Errno::PERM);
     }
-    if groups.as_ref().is_some_and(|groups| !is_in(groups)) && lacks(CapabilitySet::SETGID) {
+    if groups.as_ref().is_some_and(|groups| !is_in(groups, *group)) && lacks(CapabilitySet::SETGID) {
         refuse(Step::Groups, Errno::PERM);
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -135,15 +140,16 @@ fn refused(mut errors: Vec<ConfineError>, step: Step, errno: Errno) -> Vec<Confi
     errors
 }
 
-/// Whether these are the supplementary groups already, in whatever order.
-fn is_in(groups: &[u32]) -> bool {
-    let sorted = |mut groups: Vec<u32>| {
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+/// Whether these are the supplementary groups already, in whatever order, of a process that is to be in `group`: who is
+/// in a group by that is in it whether it is listed once more or not.
+fn is_in(groups: &[u32], group: Option<u32>) -> bool {
+    let first = group.unwrap_or_else(|| getegid().as_raw());
+    let others = |groups: &[u32]| {
+        let others = groups.iter().copied().filter(|group| *group != first);
+        others.collect::<BTreeSet<_>>()
     };
-    let own = getgroups().map(|own| sorted(own.into_iter().map(Gid::as_raw).collect()));
-    own == Ok(sorted(groups.to_vec()))
+    let own = getgroups().map(|own| own.into_iter().map(Gid::as_raw).collect::<Vec<_>>());
+    own.is_ok_and(|own| others(&own) == others(groups))
 }
 
 fn step<T>(step: Step, answer: Answer<T>) -> Result<T, ConfineError> {

@@ -60,6 +60,11 @@ impl Disposition {
         Self::handled_by(on_exit as *const () as libc::sighandler_t, libc::SA_ONSTACK)
     }
 
+    /// End the process at once, with the status by which a shell tells the signal: 128 and its number.
+    pub(crate) fn exit_by_signal() -> Self {
+        Self::handled_by(on_exit_by_signal as *const () as libc::sighandler_t, libc::SA_ONSTACK)
+    }
+
     /// Be remembered as the wish that this worker quits.
     pub(crate) fn quit() -> Self {
         // System calls of user code go on afterwards, as with the kick.
@@ -121,6 +126,12 @@ extern "C" fn on_reopen(_: c_int) {
 /// Runs inside the signals that end a worker.
 extern "C" fn on_exit(_: c_int) {
     exit_at_once(0)
+}
+
+/// Runs inside the signals that end the first process of a container.
+extern "C" fn on_exit_by_signal(number: c_int) {
+    // Below 65 on every Linux.
+    exit_at_once(128_u8.saturating_add(u8::try_from(number).unwrap_or(u8::MAX)))
 }
 
 fn leaving_errno(handle: impl FnOnce()) {

@@ -4,6 +4,7 @@ use crate::raw::{self, Disposition};
 use host_core::sys::Signal;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, Result};
+use rustix::process::getpid;
 use std::cell::RefCell;
 
 /// The size of `struct signalfd_siginfo` (signalfd(2)).
@@ -53,8 +54,14 @@ impl Signals {
     /// Makes each of `signals` end this process at once.
     pub(crate) fn end_process(&self, signals: &[Signal]) -> Result<()> {
         self.remember(signals)?;
+        let end = if getpid().is_init() {
+            // The kernel drops what would end the first process of a container by default (pid_namespaces(7)).
+            Disposition::exit_by_signal()
+        } else {
+            Disposition::default_action()
+        };
         for signal in signals {
-            Disposition::default_action().install(*signal)?;
+            end.install(*signal)?;
         }
         raw::set_blocked(signals, false)
     }

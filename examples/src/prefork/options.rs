@@ -67,6 +67,14 @@ pub struct Options {
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = HostDeath::Exit)]
     pub on_host_death: HostDeath,
 
+    /// The user that workers become, by name or number, with its groups; the host stays who it is, and binds the address.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// How nice workers are to others, from -20 to 19.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub nice: Option<i32>,
+
     /// A worker is replaced after so many requests (lines, of the echo server), and up to a tenth more at random; by default never.
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,
@@ -153,6 +161,12 @@ impl Options {
         }
         if self.capture {
             fleet = fleet.capture_output();
+        }
+        if let Some(user) = &self.user {
+            fleet = fleet.user(user.as_str()).no_new_privs();
+        }
+        if let Some(nice) = self.nice {
+            fleet = fleet.nice(nice);
         }
         let mut app = App::new(name).poll_period_off();
         if let Some(path) = &self.record {
@@ -242,6 +256,7 @@ mod tests {
             boot_timeout_ms: Some(0),
             drain_timeout_ms: Some(0),
             max_requests: Some(0),
+            nice: Some(20),
             workers: Some(1_000_000),
             min_spare: Some(3),
             max_spare: Some(2),
@@ -255,6 +270,6 @@ mod tests {
             ..Options::default()
         };
         let error = super::super::http::app(&options).check().unwrap_err();
-        assert_eq!(error.mistakes.len(), 15, "{error}");
+        assert_eq!(error.mistakes.len(), 16, "{error}");
     }
 }

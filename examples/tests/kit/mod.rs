@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use std::fmt::Debug;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::Duration;
@@ -48,6 +49,21 @@ impl Program {
     #[track_caller]
     pub(crate) fn spawn_to(example: &str, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
         Self::over(harness::Process::example(example).args(arguments).stdout(stdout).stderr(stderr))
+    }
+
+    /// Starts it by another program, which is told the rest of its arguments: one that changes the user, say.
+    #[track_caller]
+    pub(crate) fn spawn_by(by: &[&str], example: &str, arguments: &[&str]) -> Self {
+        let [program, own @ ..] = by else { panic!("by whom?") };
+        let spawn = harness::Process::command(program).args(own).arg(Self::path(example)).args(arguments);
+        Self::over(spawn)
+    }
+
+    /// Where an example was built.
+    pub(crate) fn path(example: &str) -> PathBuf {
+        // The test is in `deps`, beside `examples`.
+        let test = std::env::current_exe().unwrap();
+        test.parent().unwrap().with_file_name("examples").join(example)
     }
 
     #[track_caller]
@@ -85,7 +101,22 @@ impl Program {
 
     /// Its children that are alive.
     pub(crate) fn children(&self) -> Vec<u32> {
-        numbers(self.tree.tree().children_of(self.pid()))
+        self.children_of(self.pid())
+    }
+
+    /// Those of one of its offspring.
+    pub(crate) fn children_of(&self, pid: u32) -> Vec<u32> {
+        numbers(self.tree.tree().children_of(pid))
+    }
+
+    /// Waits until one of its offspring has no more children than this, alive or not.
+    #[track_caller]
+    pub(crate) fn awaits_children_of(&self, pid: u32, count: usize) {
+        let wanted = format!("{count} children of {pid}, zombies included");
+        self.tree.expect("the dead are reaped").tree(&wanted, |tree| {
+            let of = |node: &&Node| node.parent == pid;
+            tree.iter().filter(of).count() == count
+        });
     }
 
     /// Waits until nobody is alive of it and its offspring; whether that was within `bound`.

@@ -19,6 +19,8 @@ mod logs;
 mod managed;
 mod output;
 mod pid_file;
+mod privileges;
+mod process_one;
 mod record;
 mod recycling;
 mod scratch;

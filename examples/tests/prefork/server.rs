@@ -25,10 +25,19 @@ impl Server {
         Self::start("prefork_echo", workers, flags)
     }
 
+    /// The web server, started by another program.
+    pub(crate) fn http_by(by: &[&str], workers: u32, flags: &[&str]) -> Self {
+        Self::begin(workers, flags, |arguments| Program::spawn_by(by, "prefork_http", arguments))
+    }
+
     fn start(example: &str, workers: u32, flags: &[&str]) -> Self {
+        Self::begin(workers, flags, |arguments| Program::spawn(example, arguments))
+    }
+
+    fn begin(workers: u32, flags: &[&str], spawn: impl FnOnce(&[&str]) -> Program) -> Self {
         let workers_flag = workers.to_string();
         let own = ["--listen", "127.0.0.1:0", "--workers", &workers_flag];
-        let mut program = Program::spawn(example, &[&own, flags].concat());
+        let mut program = spawn(&[&own, flags].concat());
         let line = program.stdout.until("listening on ");
         let address = line.strip_prefix("listening on ").expect("a line of its own").parse().unwrap();
         program.stdout.until("kill -QUIT");

@@ -63,6 +63,8 @@ fn help_names_every_flag() {
             "--boot-timeout-ms <N>",
             "--drain-timeout-ms <N>",
             "--on-host-death <POLICY>",
+            "--user <NAME>",
+            "--nice <N>",
             "--max-requests <N>",
             "--pid-file <FILE>",
             "--record <FILE>",

@@ -44,6 +44,35 @@ fn a_host_that_hangs_while_stopping_dies_at_the_second_signal() {
     assert_eq!(probe.last_words(), (End::Killed(Signal::INT.as_raw()), String::new()));
 }
 
+/// No signal ends process 1 by default, and so a handler must.
+#[test]
+fn a_first_process_that_hangs_while_stopping_dies_at_the_second_signal_with_its_number() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let Some(mut probe) = Probe::start_as_first("host-that-hangs-in-stop") else { return };
+        assert_eq!(probe.line(), "ready");
+        probe.signal_first(Signal::TERM);
+        assert_eq!(probe.line(), "ready", "it hangs in stop");
+        probe.signal_first(signal);
+        assert_eq!(probe.last_words(), (End::Exited(128 + signal.as_raw()), String::new()));
+    }
+}
+
+#[test]
+fn a_first_process_ends_as_any_other() {
+    for (role, signal, status) in [
+        ("host", Some(Signal::TERM), exit::STOPPED),
+        ("host", Some(Signal::INT), exit::STOPPED),
+        ("failing-host", None, exit::SERVICE_FAILED),
+    ] {
+        let Some(mut probe) = Probe::start_as_first(role) else { return };
+        if let Some(signal) = signal {
+            assert_eq!(probe.line(), "ready");
+            probe.signal_first(signal);
+        }
+        assert_eq!(probe.end(), End::Exited(status.into()), "{role}");
+    }
+}
+
 #[test]
 fn a_host_that_runs_by_turns_leaves_the_signals_alone() {
     for signal in [Signal::USR1, Signal::TERM] {

@@ -2,11 +2,13 @@
 //!
 //! No test sleeps: each waits for something with a name, and at most [`PATIENCE`].
 
+#![allow(clippy::print_stdout, reason = "a test that cannot be done says why")]
 #![allow(clippy::unwrap_used, reason = "a test: an error is a failure, and a panic is how to say so")]
 
 mod doors;
 mod family;
 mod poller;
+mod privileges;
 mod probe;
 mod process;
 mod socket;

@@ -52,6 +52,30 @@ impl Probe {
         Self::spawn(Command::new("env").args([&option, PROGRAM, role]).stdin(Stdio::piped()))
     }
 
+    /// Starts a probe as process 1 of a namespace of process numbers, if one can be made here: `None`, with the reason on
+    /// standard output, if not.
+    pub(crate) fn start_as_first(role: &str) -> Option<Self> {
+        const AS_ROOT: &[&str] = &["--pid", "--fork", "--mount-proc"];
+        let ways = [AS_ROOT.to_vec(), [&["--user", "--map-root-user"], AS_ROOT].concat()];
+        let open = |way: &&Vec<&str>| {
+            let answer = Command::new("unshare").args(*way).arg("true").stderr(Stdio::null()).status();
+            answer.is_ok_and(|status| status.success())
+        };
+        let Some(way) = ways.iter().find(open) else {
+            println!("skipped: nobody may make a namespace of process numbers here");
+            return None;
+        };
+        Some(Self::spawn(Command::new("unshare").args(way).args([PROGRAM, role]).stdin(Stdio::piped())))
+    }
+
+    /// Sends the only child of this process, which is the first of its namespace, a signal.
+    pub(crate) fn signal_first(&self, signal: Signal) {
+        let parent = self.pid().as_raw_nonzero();
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        let child = children.trim().parse().ok().and_then(Pid::from_raw).expect("one child");
+        kill_process(child, signal).unwrap();
+    }
+
     fn spawn(command: &mut Command) -> Self {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Self { child }
