@@ -183,7 +183,10 @@ fn s23_a_host_is_the_same_after_all_that_happens_to_it() {
         }
         soaked.rest();
         // On a busy machine somebody may have been late a moment ago.
-        soaked.server.expect("the host of before").tree(&format!("{before:?}"), |_| footprint(pid).0 == before);
+        soaked
+            .server
+            .expect("the host of before")
+            .tree(&format!("{before:?}"), |_| footprint(pid).0 == before);
         let (after, private_after) = footprint(pid);
         println!(
             "{seconds} s, {} requests answered, {:?}: {after:?}, private memory {private} then {private_after}",

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn who_takes_what() {
-        let rows: &[(&str, &[(u32, &str)], &[&str], &[u64])] = &[
+        type Row = (&'static str, &'static [(u32, &'static str)], &'static [&'static str], &'static [u64]);
+        let rows: &[Row] = &[
             ("nothing was passed", &[], &["web"], &[0]),
             ("by name, whatever the order", &[(3, "jobs"), (4, "web")], &["web", "jobs"], &[4, 3]),
             ("the others bind their own", &[(3, "jobs")], &["web", "jobs"], &[0, 3]),

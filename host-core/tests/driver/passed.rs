@@ -11,7 +11,7 @@ fn socket(number: u32, name: &str, place: Result<Place, Errno>) -> Passed {
 }
 
 fn path() -> Place {
-    Place::Unix(UnixPath::new("/run/x.sock").unwrap())
+    Place::Unix(UnixPath::new("/run/x.sock").expect("a path"))
 }
 
 #[test]

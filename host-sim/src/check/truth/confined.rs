@@ -63,7 +63,11 @@ fn departure(privileges: &Privileges, process: &Process) -> Option<String> {
     let wrong_limit = limits.iter().find(|(limit, most)| set.get(limit) != Some(most));
     differs("user", text(wanted_user), is.user.to_string())
         .or_else(|| {
-            differs("group", text(wanted_group.or(found.map(|user| user.group))), is.group.to_string())
+            differs(
+                "group",
+                text(wanted_group.or_else(|| found.map(|user| user.group))),
+                is.group.to_string(),
+            )
         })
         .or_else(|| differs("groups", groups.map(|groups| format!("{groups:?}")), format!("{:?}", is.groups)))
         .or_else(|| differs("umask", text(*umask), is.umask.to_string()))
