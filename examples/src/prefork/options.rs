@@ -49,8 +49,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<String>,
 
-    /// The host reads what workers print, and tells it line by line with worker and process number in front; by default they print where
-    /// the host does.
+    /// The host reads what workers print, and tells it line by line with worker and process number in front; by default
+    /// they print where the host does.
     #[arg(long)]
     pub capture: bool,
 
