@@ -272,8 +272,8 @@ impl Worker {
         self.link.request_done();
     }
 
-    /// Prints `text`, all of it, past the buffers that `print!` has: on the real kernel as good as `eprint!`, in a simulated run
-    /// the only way, since `println!` cannot be seen there. It is no sign of life.
+    /// Prints `text`, all of it, past the buffers of `print!`. On the real kernel `println!` does as well; in a
+    /// simulated run this is the only way, since `println!` cannot be seen there. It is no sign of life.
     ///
     /// With [`Fleet::capture_output`](crate::Fleet::capture_output) it waits while the host has yet to read what
     /// was printed before.

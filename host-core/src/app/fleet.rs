@@ -84,8 +84,8 @@ impl Fleet {
         self
     }
 
-    /// What each worker prints, on standard output and standard error, is read by the host and told line by line, with worker, generation and
-    /// process number in front: as [`Notice::Output`](crate::notice::Notice::Output), to the log and to
+    /// What each worker prints, on standard output and standard error, is read by the host and told line by line, with
+    /// worker, generation and process number in front: as [`Notice::Output`](crate::notice::Notice::Output), to the log and to
     /// [`App::on_notice`]. Default: workers print where the host does.
     ///
     /// A worker prints as always, and so does a program that it starts; in a simulated run, where `println!`

@@ -14,11 +14,12 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// How much of one stream is read in one wake: all that a pipe holds, if nobody has made it larger. The rest is reported again.
+/// How much of one stream is read in one wake: all that a pipe holds, if nobody has made it larger. The rest is
+/// reported again.
 const READ_MAX: usize = 64 * 1024;
-/// How many times that is read of one that has died: as much as a pipe may hold that its user has made larger
-/// (pipe(7), pipe-max-size), and no more, since somebody else may still write.
-const LAST_READS_MAX: u32 = 16;
+/// How much is read of one that has died: as much as a pipe may hold that its user has made larger (pipe(7),
+/// pipe-max-size), and no more, since somebody else may still write.
+const LAST_WORDS_MAX: usize = 1024 * 1024;
 
 /// Two pipes for a worker that is to be born, by stream.
 pub(super) struct Pipes {
@@ -115,25 +116,35 @@ impl Driver {
 
     /// After it was read: the poller reports what it prints, or it is left alone for a while.
     fn watch_or_rest(&mut self, worker: WorkerId, captured: &mut Captured) {
-        let sys = &self.shared.sys;
         let now = self.shared.now;
         let mut until = captured.output.rests_until(now);
-        for stream in StdStream::ALL {
-            let Some(pipe) = captured.pipes[stream.index()] else { continue };
-            if until.is_some() && !captured.rests {
-                // It can only fail because it is not registered, which is what is wanted.
-                let _ = sys.poll_delete(pipe);
-            } else if until.is_none() && captured.rests {
-                let answer = sys.poll_add(pipe, worker.key(WorkerHandle::Output(stream)), Interest::READ);
-                // Without memory for it, it goes on as it was, and is tried again. One may be registered already.
-                if answer.is_err_and(|errno| errno != Errno::EXIST) {
+        match (captured.rests, until) {
+            (false, Some(_)) => self.unwatch(captured),
+            (true, None) => {
+                let sys = &self.shared.sys;
+                let watched = StdStream::ALL.into_iter().try_for_each(|stream| {
+                    let key = worker.key(WorkerHandle::Output(stream));
+                    captured.pipes[stream.index()]
+                        .map_or(Ok(()), |pipe| sys.poll_add(pipe, key, Interest::READ))
+                });
+                if watched.is_err() {
+                    // There is no memory for it: it goes on as it was, and is tried again.
+                    self.unwatch(captured);
                     until = Some(now + REST);
                 }
             }
+            (false, None) | (true, Some(_)) => {}
         }
         captured.rests = until.is_some();
         if let Some(until) = until {
             self.children.reading.resting.insert(worker, until);
+        }
+    }
+
+    fn unwatch(&self, captured: &Captured) {
+        for pipe in captured.pipes.into_iter().flatten() {
+            // It can only fail because it is not registered, which is what is wanted.
+            let _ = self.shared.sys.poll_delete(pipe);
         }
     }
 
@@ -142,7 +153,7 @@ impl Driver {
         let Some(mut captured) = self.children.take_captured(worker) else { return };
         self.children.reading.resting.remove(&worker);
         for stream in StdStream::ALL {
-            self.read_some(worker, &mut captured, stream, LAST_READS_MAX);
+            self.read_some(worker, &mut captured, stream, LAST_WORDS_MAX);
             self.end_stream(worker, &mut captured, stream);
         }
         if let Some(told) = captured.output.left_out(self.shared.now, true) {
@@ -150,14 +161,17 @@ impl Driver {
         }
     }
 
-    fn read_some(&mut self, worker: WorkerId, captured: &mut Captured, stream: StdStream, most: u32) {
+    /// Reads until there is nothing, or `enough` bytes were read: with 1, all that one read gives.
+    fn read_some(&mut self, worker: WorkerId, captured: &mut Captured, stream: StdStream, enough: usize) {
         let mut buffer = core::mem::take(&mut self.children.reading.buffer);
         let mut text = core::mem::take(&mut self.children.reading.text);
         buffer.resize(READ_MAX, 0);
-        for _ in 0..most {
+        let mut read = 0;
+        while read < enough {
             let Some(pipe) = captured.pipes[stream.index()] else { break };
             match self.shared.sys.pipe_read(pipe, &mut buffer) {
                 Ok(length @ 1..) => {
+                    read += length;
                     let (now, mut bytes) = (self.shared.now, &buffer[..length]);
                     while let Some(told) = captured.output.next(now, stream, &mut bytes, &mut text) {
                         self.tell_output(worker, captured.pid, stream, &text, told);

@@ -13,6 +13,8 @@ pub const LINE_MAX: usize = 8192;
 /// How many lines a worker may print in a second, if nothing else is said: more than anybody reads, and few enough
 /// that a log survives a worker that prints in a loop.
 pub const LINES_PER_SECOND: u32 = 1000;
+/// How often a worker is read in a second whenever there is something: who prints byte by byte wakes the host as often.
+const READS_PER_SECOND: u32 = 1000;
 /// How long a worker that prints too much is not read: short enough that one which waits for it is not held up for long,
 /// and long enough that the host does not wake for each of its lines.
 pub const REST: Duration = Duration::from_millis(10);
@@ -193,7 +195,7 @@ struct Rate {
     begun: Option<Instant>,
     /// How many lines were told in it.
     lines: u32,
-    /// How many times it was read in it: who prints without newlines is too much as well.
+    /// How many times it was read in it.
     reads: u32,
     /// How many lines were not told, and this was not told yet.
     left_out: u64,
@@ -215,7 +217,7 @@ impl Rate {
     fn reads_too_often(&mut self, now: Instant) -> bool {
         self.begin(now);
         self.reads = self.reads.saturating_add(1);
-        self.left_out > 0 || self.reads > self.lines_per_second
+        self.left_out > 0 || self.reads > READS_PER_SECOND
     }
 
     /// Begins another second, if the last one is over.

@@ -80,8 +80,8 @@ pub struct Birth<'a> {
     /// Those of the parent's handles that the child keeps, under the same names. All others that the
     /// parent's system knows are closed in the child; what user code opened by itself stays open.
     pub keep: &'a [Handle],
-    /// The writing ends of two pipes that the child has as its standard output and standard error (dup2(2)), and not as handles; if there are
-    /// none it prints where its parent does.
+    /// The writing ends of pipes that the child has as its standard output and standard error (dup2(2)), and not as
+    /// handles; without them it prints where its parent does.
     pub output: Option<[Handle; 2]>,
     /// The heartbeat slot that it writes: which page, which slot, and the incarnation to sign with.
     pub slot: (SlotsId, u32, u32),
@@ -223,9 +223,9 @@ pub trait Processes {
 
     // Pipes: what children print
 
-    /// A pipe: its reading end, which does not wait, and its writing end, which does, so that whoever prints more than is
-    /// read waits and never hears of it (pipe2(2), O_CLOEXEC). It holds 64 KiB in pages (pipe(7)). The writing end is
-    /// for [`Birth::output`], and nothing else.
+    /// A pipe: its reading end, which does not wait, and its writing end, which does, so that whoever prints more
+    /// than is read waits and never hears of it (pipe2(2), O_CLOEXEC). It holds 64 KiB in pages (pipe(7)). The
+    /// writing end is for [`Birth::output`], and nothing else.
     ///
     /// # Errors
     /// Whatever pipe2(2) answers; nothing stays open then.

@@ -182,13 +182,7 @@ fn a_stream_that_its_worker_closes_is_read_no_more_and_the_other_one_goes_on() {
     let both = || Report::Ready(vec![STDOUT, STDERR]);
     sys.says(STDOUT, [Ok(b"bye".to_vec()), Ok(Vec::new())]);
     sys.says(STDERR, [Ok(b"one\n".to_vec()), Err(Errno::INTR), Ok(b"two\n".to_vec()), Err(Errno::IO)]);
-    sys.report([
-        both(),
-        both(),
-        Report::Ready(vec![STDERR]),
-        Report::Ready(vec![STDERR]),
-        Report::Ready(vec![PROCESS]),
-    ]);
+    sys.report([both(), both(), Report::Ready(vec![STDERR]), Report::Ready(vec![PROCESS])]);
     sys.ends([ended()]);
     run(app(Fleet::new("f").capture_output()), sys.clone(), Until::Stopped).unwrap();
     assert_eq!(told(&sys), ["stderr: one", "stdout: bye [no newline]", "stderr: two"]);
@@ -243,4 +237,31 @@ fn a_worker_prints_all_of_it_however_often_it_is_interrupted() {
         ["print stdout \"hel\"", "print stdout \"lo\\n\"", "print stderr \"\""]
     );
     assert_eq!(sys.lines(&["body"]), ["body: exit status 0"]);
+}
+
+#[test]
+fn whoever_has_rested_and_cannot_be_watched_rests_on() {
+    let sys = Fake::new();
+    // Those at its birth; then one of the two fails.
+    sys.answer("poll_add", [Ok(0); 5].into_iter().chain([Ok(0), Err(Errno::NOMEM)]));
+    sys.says(STDOUT, [Ok(b"1\n2\n".to_vec())]);
+    let rests = (0..103).map(|_| Report::Nothing);
+    sys.report([Report::Ready(vec![STDOUT])].into_iter().chain(rests).chain([Report::Ready(vec![PROCESS])]));
+    sys.ends([ended()]);
+    run(app(Fleet::new("f").output_rate(1)), sys.clone(), Until::Stopped).unwrap();
+    let watched = ["poll_add h2", "poll_add h4", "poll_delete h2", "poll_delete h4"];
+    assert_eq!(
+        sys.lines(&watched)[2..10],
+        [
+            "poll_delete h2",
+            "poll_delete h4",
+            "poll_add h2 r",
+            "poll_add h4 r",
+            "poll_delete h2",
+            "poll_delete h4",
+            "poll_add h2 r",
+            "poll_add h4 r",
+        ]
+    );
+    assert_eq!(sys.registered(), [0; 0]);
 }
