@@ -161,6 +161,64 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// The worker that it is about, if it is about one.
+    pub const fn worker(&self) -> Option<WorkerId> {
+        match self {
+            Self::Fleet(notice) => notice.worker(),
+            Self::BodyFailed { worker }
+            | Self::Output { worker, .. }
+            | Self::OutputLeftOut { worker, .. } => Some(*worker),
+            Self::Listening { .. }
+            | Self::ListeningAt { .. }
+            | Self::Started { .. }
+            | Self::Added
+            | Self::Dispatch(_)
+            | Self::ConnectFailed { .. }
+            | Self::AcceptPaused { .. }
+            | Self::Stopping { .. }
+            | Self::Draining { .. }
+            | Self::DrainCutShort { .. }
+            | Self::SignalIgnored { .. }
+            | Self::StrangerReaped { .. }
+            | Self::RecordingStopped { .. }
+            | Self::LogOpened { .. }
+            | Self::LogFailed { .. }
+            | Self::LogLost { .. }
+            | Self::NotReopened { .. }
+            | Self::ManagerLost { .. }
+            | Self::Stopped => None,
+        }
+    }
+
+    /// The number of the process that it is about, if it tells one.
+    pub const fn pid(&self) -> Option<Pid> {
+        match self {
+            Self::Fleet(notice) => notice.pid(),
+            Self::Output { pid, .. }
+            | Self::OutputLeftOut { pid, .. }
+            | Self::StrangerReaped { pid }
+            | Self::LogOpened { pid } => Some(*pid),
+            Self::Listening { .. }
+            | Self::ListeningAt { .. }
+            | Self::Started { .. }
+            | Self::Added
+            | Self::Dispatch(_)
+            | Self::ConnectFailed { .. }
+            | Self::AcceptPaused { .. }
+            | Self::Stopping { .. }
+            | Self::Draining { .. }
+            | Self::DrainCutShort { .. }
+            | Self::SignalIgnored { .. }
+            | Self::BodyFailed { .. }
+            | Self::RecordingStopped { .. }
+            | Self::LogFailed { .. }
+            | Self::LogLost { .. }
+            | Self::NotReopened { .. }
+            | Self::ManagerLost { .. }
+            | Self::Stopped => None,
+        }
+    }
+
     /// How much it matters.
     pub const fn level(&self) -> Level {
         match self {

@@ -6,8 +6,9 @@
 //! What costs time here is less the kernel's work than the pages that a child is the first to touch: each is a fault,
 //! some microseconds. So it allocates little, and calls little that is not called anyway.
 
+use crate::facade::TARGET;
 use crate::handles::Handles;
-use crate::linux::{Linux, TARGET, said};
+use crate::linux::{Linux, said};
 use crate::poller::Poller;
 use crate::raw::{self, Disposition};
 use crate::{kick, output, title};

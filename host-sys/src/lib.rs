@@ -31,6 +31,7 @@ mod birth;
 mod clock;
 mod confine;
 mod daemon;
+mod facade;
 mod handles;
 mod kick;
 mod linux;

@@ -1,6 +1,7 @@
 //! [`Linux`]: each method of the seam, and the place in this crate that does it.
 
 use crate::daemon::Launcher;
+use crate::facade::{self, TARGET};
 use crate::handles::Handles;
 use crate::kick::Kick;
 use crate::manager::{self, Manager};
@@ -16,7 +17,7 @@ use crate::{birth, clock, logs, raw, socket};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
-use host_core::notice::{Level, Record};
+use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
     Errno, Handle, Interest, ManagerWants, Panic, Passed, PidFileError, PollEvent, Processes as _, Readiness,
@@ -34,9 +35,6 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-
-/// Under which name the log facade is told.
-pub(crate) const TARGET: &str = "host";
 
 /// The Linux kernel, as one host sees it.
 ///
@@ -385,12 +383,7 @@ impl Sys for Linux {
     }
 
     fn tell(&self, record: &Record<'_>) {
-        let level = match record.notice.level() {
-            Level::Debug => log::Level::Debug,
-            Level::Info => log::Level::Info,
-            Level::Warn => log::Level::Warn,
-        };
-        log::log!(target: TARGET, level, "{record}");
+        facade::tell(record);
     }
 
     fn tell_failure(&self, failure: &ServiceError) {

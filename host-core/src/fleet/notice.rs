@@ -171,6 +171,44 @@ pub enum FleetNotice {
 }
 
 impl FleetNotice {
+    /// The worker that it is about, if it is about one.
+    pub const fn worker(&self) -> Option<WorkerId> {
+        match self {
+            Self::Spawned { worker, .. }
+            | Self::SpawnFailed { worker, .. }
+            | Self::Ready { worker, .. }
+            | Self::Late { worker, .. }
+            | Self::Extended { worker, .. }
+            | Self::Softened { worker, .. }
+            | Self::Killed { worker, .. }
+            | Self::KillHeld { worker, .. }
+            | Self::Asked { worker, .. }
+            | Self::SignalFailed { worker, .. }
+            | Self::Stopped { worker }
+            | Self::Continued { worker }
+            | Self::Died(Death { worker, .. })
+            | Self::Stable { worker }
+            | Self::Garbled { worker, .. }
+            | Self::Unconfined { worker, .. } => Some(*worker),
+            Self::Starting { .. }
+            | Self::Outage
+            | Self::OutageOver
+            | Self::Resting { .. }
+            | Self::Retired { .. }
+            | Self::Degraded { .. }
+            | Self::GivenUp
+            | Self::Recovered
+            | Self::Resized { .. }
+            | Self::Scaled { .. }
+            | Self::Empty => None,
+        }
+    }
+
+    /// The number of the process that it is about, if it tells one.
+    pub const fn pid(&self) -> Option<Pid> {
+        if let Self::Spawned { pid, .. } | Self::Died(Death { pid, .. }) = self { Some(*pid) } else { None }
+    }
+
     /// How much it matters.
     pub const fn level(&self) -> Level {
         match self {

@@ -194,4 +194,23 @@ mod tests {
         assert_ne!(checksum(&[0; 8]), checksum(&[0; 9]));
         assert_ne!(checksum(&[]), checksum(&[0]));
     }
+
+    #[test]
+    fn what_was_hidden_is_not_hidden_again_and_what_only_looks_like_it_is() {
+        let whole = hidden("/run/x.sock");
+        assert!(is_hidden(&whole), "{whole}");
+        assert_eq!(hidden(&whole), whole);
+        for text in [
+            "",
+            "<>",
+            "<11 bytes, 0123456789abcdef",
+            "11 bytes, 0123456789abcdef>",
+            "<x bytes, 0123456789abcdef>",
+            "<11 bytes, 0123456789abcde>",
+            "<11 bytes, 0123456789abcdeg>",
+            "<x bytes, 0123456789abcde>",
+        ] {
+            assert!(!is_hidden(text), "{text}");
+        }
+    }
 }
