@@ -98,6 +98,11 @@ pub enum Action {
         /// The fleet.
         fleet: FleetId,
     },
+    /// Read how much memory each worker of a fleet has; answers [`Event::Memory`](crate::event::Event::Memory).
+    ReadMemory {
+        /// The fleet.
+        fleet: FleetId,
+    },
     /// Ask which children were stopped or continued; answers with an event each.
     ReadChildNews {
         /// Reap children that nobody here forked as well.

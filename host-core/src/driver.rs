@@ -218,6 +218,7 @@ impl Driver {
             Action::Nudge { worker } => self.nudge(worker),
             Action::Mind { worker, lanes } => self.mind(worker, lanes),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
+            Action::ReadMemory { fleet } => self.read_memory(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),
             Action::TellFleet { fleet, notice } => {

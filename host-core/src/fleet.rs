@@ -17,6 +17,7 @@ pub(crate) mod intensity;
 pub(crate) mod judge;
 pub(crate) mod kill_budget;
 pub mod lanes;
+pub mod memory;
 pub mod message;
 pub mod notice;
 pub(crate) mod pauses;

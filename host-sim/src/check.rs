@@ -62,6 +62,7 @@ pub(crate) const RULES: &[(&str, &str)] = &[
         "S47",
         "where the load says how many are wanted, it is what a look has found that says so, within the bounds",
     ),
+    ("S48", "a worker is replaced for its memory only if a sample, none of them early, has found too much"),
     ("H1", "the host's own invariants hold"),
     ("H2", "the host ends only when it was told to"),
     ("L1", "once faults stop, as many workers are ready as are wanted"),

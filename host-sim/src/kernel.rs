@@ -331,4 +331,5 @@ calls! {
     RecordCreate = 18, "creation of a recording";
     RecordWrite = 19, "write to a recording";
     PidFile = 20, "pid file";
+    Memory = 21, "look at the memory of a child";
 }

@@ -31,6 +31,7 @@ mod handles;
 mod kick;
 mod linux;
 mod manager;
+mod memory;
 mod pid_file;
 mod poller;
 mod process;

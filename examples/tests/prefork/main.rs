@@ -14,6 +14,7 @@ mod host_death;
 mod liveness;
 mod load;
 mod managed;
+mod memory;
 mod pid_file;
 mod record;
 mod recycling;

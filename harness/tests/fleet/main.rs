@@ -5,6 +5,7 @@ mod crash_loops;
 mod ends;
 mod faults;
 mod liveness;
+mod memory;
 mod nested;
 mod queue;
 mod rare;

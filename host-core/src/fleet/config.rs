@@ -3,6 +3,7 @@
 use crate::error::{Milliseconds, Mistake};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::lanes::Lane;
+use crate::fleet::memory::MemoryBound;
 use crate::fleet::spares::{Bounds, Spares};
 use crate::id::Slot;
 use crate::sys::{ExitStatus, OnHostDeath, Signal};
@@ -139,6 +140,8 @@ pub struct FleetConfig {
     pub spread: bool,
     /// How many idle workers it keeps. Default: that does not matter.
     pub spares: Spares,
+    /// How much memory each worker may have. Default: as much as it likes.
+    pub memory: MemoryBound,
 }
 
 impl FleetConfig {
@@ -172,6 +175,7 @@ impl FleetConfig {
             deaths_kept: 64,
             spread: false,
             spares: Spares::default(),
+            memory: MemoryBound::default(),
         }
     }
 
@@ -301,6 +305,13 @@ impl FleetConfig {
                 &Milliseconds(self.spares.period),
                 "must be at least 10 ms: each look wakes the host",
             );
+        }
+        if self.memory.max == Some(0) {
+            refuse("memory_max", &0, "must be at least 1 byte");
+        }
+        if self.memory.period < MemoryBound::PERIOD_MIN {
+            let found = Milliseconds(self.memory.period);
+            refuse("memory_period", &found, "must be at least 10 ms: a file is read for each worker");
         }
         if self.requests_max == Some(0) {
             refuse("requests_max", &0, "must be at least 1");
@@ -478,6 +489,11 @@ mod tests {
             (
                 |c| c.spares.period = 9 * MS,
                 "spare_period of fleet `f` is 9 ms, but must be at least 10 ms: each look wakes the host",
+            ),
+            (|c| c.memory.max = Some(0), "memory_max of fleet `f` is 0, but must be at least 1 byte"),
+            (
+                |c| c.memory.period = Duration::ZERO,
+                "memory_period of fleet `f` is 0 ms, but must be at least 10 ms: a file is read for each worker",
             ),
             (|c| c.workers_max = Some(0), "workers_max of fleet `f` is 0, but must be 1 to 32768"),
             (|c| c.workers_max = Some(32_769), "workers_max of fleet `f` is 32769, but must be 1 to 32768"),

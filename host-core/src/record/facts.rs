@@ -33,6 +33,7 @@ variants! {
         25 = RestoreAsked { fleet };
         26 = Tick;
         27 = MindFailed { worker };
+        28 = Memory { fleet, readings };
     }
     Outcome {
         1 = Done(activity);

@@ -27,6 +27,7 @@ variants! {
         16 = TellFleet { fleet, notice };
         17 = Finish(ending);
         18 = Mind { worker, lanes };
+        19 = ReadMemory { fleet };
     }
     Why {
         1 = Callback;
@@ -87,6 +88,8 @@ variants! {
         24 = Garbled { worker, garbled };
         25 = Empty;
         26 = Scaled { workers, before, idle, busy };
+        27 = TooLarge { worker, bytes, bytes_max };
+        28 = MemoryUnread { worker, errno };
     }
     Intent {
         1 = Hung;
@@ -97,6 +100,7 @@ variants! {
         6 = FleetStops;
         7 = Drain;
         8 = Stop;
+        9 = TooLarge;
     }
 }
 

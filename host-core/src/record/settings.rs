@@ -8,6 +8,7 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy,
 };
+use crate::fleet::memory::{MemoryBound, MemoryFigure};
 use crate::fleet::spares::Spares;
 use crate::service::reconnect::{OnConnectError, Reconnect};
 use crate::sys::OnHostDeath;
@@ -22,8 +23,9 @@ fields! {
         name, workers, workers_max, boot_timeout, heartbeat_timeout, late_warning, soft_signal, idle_beats,
         drain_timeout, term_timeout, quit_patience, io_timeout, on_host_death, requests_max,
         requests_jitter_percent, surge_max, backoff, stable_after, restart_budget, on_exhausted,
-        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares,
+        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, memory,
     }
+    MemoryBound { max, figure, period }
     Spares { min, max, period, shrink_after }
     RestartBudget { count, window }
     KillBudget { percent, window }
@@ -53,6 +55,10 @@ variants! {
         1 = KeepTrying;
         2 = StopFleet;
         3 = StopHost;
+    }
+    MemoryFigure {
+        1 = Rss;
+        2 = Pss;
     }
     Restart {
         1 = Permanent;

@@ -109,12 +109,16 @@ fn facts() -> Vec<(Event, &'static str)> {
         (Event::RestoreAsked { fleet: FLEET }, "19 01"),
         (Event::Tick, "1a"),
         (Event::MindFailed { worker: WORKER }, "1b 01 c8 01 09"),
+        (
+            Event::Memory { fleet: FLEET, readings: vec![(WORKER, Ok(130)), (WORKER, Err(Errno::MFILE))] },
+            "1c 01 02 01 c8 01 09 01 82 01 01 c8 01 09 00 18",
+        ),
     ]
 }
 
 /// How many numbers of facts and of orders are given out.
-const FACTS: u8 = 27;
-const ORDERS: u8 = 18;
+const FACTS: u8 = 28;
+const ORDERS: u8 = 19;
 
 fn bytes(value: &impl Wire) -> Vec<u8> {
     let mut out = Out::new(Text::Kept);
@@ -147,9 +151,9 @@ fn each_fact_has_the_bytes_that_it_has_always_had() {
 #[test]
 fn numbers_that_nobody_has_are_told_with_what_was_wanted() {
     for (found, wanted) in [
-        (value::<Event>(&[FACTS + 1]).map(drop), "28 is no Event"),
+        (value::<Event>(&[FACTS + 1]).map(drop), "29 is no Event"),
         (value::<Event>(&[0]).map(drop), "0 is no Event"),
-        (value::<Action>(&[ORDERS + 1]).map(drop), "19 is no Action"),
+        (value::<Action>(&[ORDERS + 1]).map(drop), "20 is no Action"),
         (value::<Signal>(&[4]).map(drop), "4 is no signal"),
         (value::<bool>(&[2]).map(drop), "2 is no yes or no"),
         (value::<Interest>(&[4]).map(drop), "4 is no interest"),

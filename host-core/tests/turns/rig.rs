@@ -297,6 +297,7 @@ fn order(action: &Action) -> String {
         | Action::Nudge { .. }
         | Action::Mind { .. }
         | Action::ReadBeats { .. }
+        | Action::ReadMemory { .. }
         | Action::ReadChildNews { .. }
         | Action::KillAll
         | Action::TellFleet { .. } => format!("{action:?}, which only a host with fleets orders"),
@@ -345,7 +346,8 @@ fn timer(timer: Timer) -> String {
         | Timer::Stable(_)
         | Timer::Respawn(..)
         | Timer::ForkAgain(_)
-        | Timer::MindAgain(_) => format!("{timer:?}, which only a host with fleets sets"),
+        | Timer::MindAgain(_)
+        | Timer::Sample(_) => format!("{timer:?}, which only a host with fleets sets"),
     }
 }
 

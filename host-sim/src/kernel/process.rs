@@ -128,6 +128,8 @@ pub(crate) struct Process {
     pub(crate) quit_file: Option<FileId>,
     /// By a fault, it hangs at the next thing it does.
     pub(crate) hangs_next: bool,
+    /// How many bytes of main memory it has.
+    pub(crate) memory: u64,
     /// Each of its calls takes so much longer, as its part says.
     pub(crate) slow: Nanos,
     // As a host.
@@ -144,6 +146,9 @@ pub(crate) struct Process {
     pub(crate) may_spin: bool,
     pub(crate) truth: Truth,
 }
+
+/// What a process has that has begun: some 4 MiB.
+const MEMORY: u64 = 4 << 20;
 
 impl Process {
     pub(crate) fn new(name: String) -> Self {
@@ -180,6 +185,7 @@ impl Process {
             quit_handle: None,
             quit_file: None,
             hangs_next: false,
+            memory: MEMORY,
             slow: 0,
             kick: None,
             beat: Instant::ZERO,
