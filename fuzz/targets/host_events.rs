@@ -19,6 +19,7 @@ use host_core::fleet::beat::{Beat, Pace};
 use host_core::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy,
 };
+use host_core::fleet::memory::MemoryBound;
 use host_core::fleet::message::{FromWorker, Garbled};
 use host_core::fleet::spares::Spares;
 use host_core::host::Host;
@@ -285,6 +286,16 @@ impl<'a> World<'a> {
                 }
             }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
+            Action::ReadMemory { fleet } => {
+                let meant: Vec<_> = self.processes.keys().filter(|worker| worker.fleet == fleet).copied().collect();
+                let bytes = &mut self.bytes;
+                let mut read = |worker| {
+                    let bytes = u64::from(bytes.next() % 4);
+                    (worker, if bytes == 3 { Err(Errno::MFILE) } else { Ok(bytes) })
+                };
+                let readings = meant.into_iter().map(&mut read).collect();
+                self.facts.push_back(Event::Memory { fleet, readings });
+            }
             Action::ReadChildNews { reap_strangers } => {
                 if reap_strangers && self.bytes.one_in(8) {
                     self.facts.push_back(Event::StrangerReaped { pid: Pid(7) });
@@ -664,6 +675,7 @@ fn fleet(bytes: &mut Bytes<'_>) -> FleetConfig {
         restart_by_status: if is_set(5) { [(9, Restart::Never)].into() } else { Vec::new() },
         deaths_kept: 3,
         spread: is_set(6),
+        memory: MemoryBound { max: is_set(5).then_some(1), period: 35 * MS, ..MemoryBound::default() },
         spares: Spares {
             min: is_set(7).then_some(1),
             max: None,

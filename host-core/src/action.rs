@@ -105,6 +105,11 @@ pub enum Action {
         /// Whom.
         worker: WorkerId,
     },
+    /// Read how much memory each worker of a fleet has; answers [`Event::Memory`](crate::event::Event::Memory).
+    ReadMemory {
+        /// The fleet.
+        fleet: FleetId,
+    },
     /// Ask which children were stopped or continued; answers with an event each.
     ReadChildNews {
         /// Reap children that nobody here forked as well.

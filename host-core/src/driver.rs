@@ -226,6 +226,7 @@ impl Driver {
             Action::ReopenFiles => self.reopen_files(),
             Action::Reopen { worker } => self.reopen(worker),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
+            Action::ReadMemory { fleet } => self.read_memory(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),
             Action::TellFleet { fleet, notice } => {

@@ -145,6 +145,13 @@ pub enum Event {
         /// By worker, in the order of slots.
         readings: Vec<(WorkerId, SlotReading)>,
     },
+    /// How much memory the workers of a fleet have.
+    Memory {
+        /// The fleet.
+        fleet: FleetId,
+        /// In bytes, or why it cannot be read; by worker, in the order of slots.
+        readings: Vec<(WorkerId, Result<u64, Errno>)>,
+    },
     /// A child was stopped; perhaps nobody's worker.
     ChildStopped {
         /// Its number.

@@ -18,6 +18,7 @@ pub(crate) mod intensity;
 pub(crate) mod judge;
 pub(crate) mod kill_budget;
 pub mod lanes;
+pub mod memory;
 pub mod message;
 pub mod notice;
 pub mod output;

@@ -185,6 +185,9 @@ impl Host {
             Event::Beats { fleet, readings } => {
                 fleets.tell(&mut setting, fleet, |crew, means| crew.beats(means, &readings));
             }
+            Event::Memory { fleet, readings } => {
+                fleets.tell(&mut setting, fleet, |crew, means| crew.sampled(means, &readings));
+            }
             Event::ChildStopped { pid } => {
                 fleets.tell_of(&mut setting, pid, |crew, means| crew.stopped(means, pid));
             }

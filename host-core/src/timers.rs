@@ -32,6 +32,8 @@ pub enum Timer {
     ForkAgain(FleetId),
     /// When to tell workers their lanes again after that failed.
     MindAgain(FleetId),
+    /// When to read how much memory the workers of a fleet have.
+    Sample(FleetId),
 }
 
 impl fmt::Display for Timer {
@@ -48,6 +50,7 @@ impl fmt::Display for Timer {
             Self::Stable(worker) => write!(f, "stability of {worker} of {}", worker.fleet),
             Self::Respawn(fleet, slot) => write!(f, "next worker in slot {slot} of {fleet}"),
             Self::ForkAgain(fleet) => write!(f, "next fork for {fleet}"),
+            Self::Sample(fleet) => write!(f, "look at the memory of {fleet}"),
             Self::MindAgain(fleet) => write!(f, "next word about the lanes of {fleet}"),
         }
     }
@@ -156,6 +159,7 @@ mod tests {
             (Timer::Stable(W), "stability of worker 3 (incarnation 2) of fleet 0"),
             (Timer::Respawn(F, Slot::new(3)), "next worker in slot 3 of fleet 0"),
             (Timer::ForkAgain(F), "next fork for fleet 0"),
+            (Timer::Sample(F), "look at the memory of fleet 0"),
             (Timer::MindAgain(F), "next word about the lanes of fleet 0"),
         ];
         for (timer, words) in rows {

@@ -63,6 +63,7 @@ pub(crate) const RULES: &[(&str, &str)] = &[
         "S48",
         "where the load says how many are wanted, it is what a look has found that says so, within the bounds",
     ),
+    ("S49", "a worker is replaced for its memory only if a sample, none of them early, has found too much"),
     ("S50", "a worker that says that it can serve has become what its fleet says"),
     ("H1", "the host's own invariants hold"),
     ("H2", "the host ends only when it was told to"),

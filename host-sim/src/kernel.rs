@@ -353,4 +353,5 @@ calls! {
     Pipe = 25, "pipe";
     Print = 26, "print";
     Confine = 27, "confinement";
+    Memory = 28, "look at the memory of a child";
 }

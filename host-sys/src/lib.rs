@@ -37,6 +37,7 @@ mod kick;
 mod linux;
 mod logs;
 mod manager;
+mod memory;
 mod output;
 mod passed;
 mod pid_file;

@@ -2,8 +2,9 @@
 
 use crate::linux::{Linux, errno};
 use crate::raw::{self, AllBlocked, Stop};
-use crate::{accounts, birth, clock, confine, output, poller, processors};
+use crate::{accounts, birth, clock, confine, memory, output, poller, processors};
 use host_core::fleet::beat::Pace;
+use host_core::fleet::memory::MemoryFigure;
 use host_core::sys::{
     Account, Birth, Body, Child, ChildNews, ConfineError, Confinement, Errno, ExitStatus, ForkError, Handle,
     Interest, Pid, Processes, Readiness, Signal, SlotReading, SlotsId, StdStream, User,
@@ -100,6 +101,16 @@ impl Processes for Linux {
     fn signal_child(&self, child: Handle, signal: Signal) -> Result<(), Errno> {
         let signal = process::Signal::from_named_raw(signal.number().into()).ok_or(Errno::INVAL)?;
         self.with(child, |pidfd| pidfd_send_signal(pidfd, signal))
+    }
+
+    fn memory(&self, child: Handle, figure: MemoryFigure) -> Result<u64, Errno> {
+        // Its number is its own until it is reaped.
+        let pid = self.children.0.borrow().iter().find(|ours| ours.handle == child).map(|ours| ours.pid);
+        match memory::of(pid.ok_or(Errno::SRCH)?, figure) {
+            // It ends at this moment.
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NOENT) => Ok(0),
+            answer => answer.map_err(errno),
+        }
     }
 
     fn child_news(&self, reap_strangers: bool) -> Option<ChildNews> {

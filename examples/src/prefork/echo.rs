@@ -1,5 +1,5 @@
-//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash` and `!exit N` try the supervision, and
-//! `!out WORDS` and `!err WORDS` where it prints.
+//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash`, `!leak` and `!exit N` try the
+//! supervision, and `!out WORDS` and `!err WORDS` where it prints.
 
 use super::options::LISTENER;
 use super::{Options, hang};
@@ -35,11 +35,20 @@ fn status(command: &[u8]) -> Option<u8> {
     str::from_utf8(command.strip_prefix(b"!exit ")?).ok()?.parse().ok()
 }
 
+/// Has 64 MiB more from here on, and says so.
+fn leak() -> String {
+    const BYTES: usize = 64 << 20;
+    // Written to, or the kernel would give no page.
+    let bytes: &mut [u8] = vec![1; BYTES].leak();
+    format!("leaked {}\n", std::hint::black_box(bytes).len())
+}
+
 fn answer<'a>(worker: &Worker, line: &'a [u8]) -> Cow<'a, [u8]> {
     match line.trim_ascii() {
         b"!pid" => format!("{}\n", worker.pid()).into_bytes().into(),
         b"!hang" => hang::sleep_for_ever(worker),
         b"!spin" => hang::spin(worker),
+        b"!leak" => leak().into_bytes().into(),
         b"!crash" => std::process::abort(),
         command => {
             if let Some(status) = status(command) {

@@ -79,6 +79,14 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,
 
+    /// A worker that has more MiB of main memory than this is replaced, its replacement first; by default it may have any.
+    #[arg(long, value_name = "N")]
+    pub max_memory_mb: Option<u64>,
+
+    /// How often that is looked at; the fleet's default is 10000.
+    #[arg(long, value_name = "N")]
+    pub memory_period_ms: Option<u64>,
+
     /// A file for the number of the host, which no two hosts have at once; one that a host which is gone has left behind is taken over.
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<String>,
@@ -167,6 +175,12 @@ impl Options {
         }
         if let Some(nice) = self.nice {
             fleet = fleet.nice(nice);
+        }
+        if let Some(mebibytes) = self.max_memory_mb {
+            fleet = fleet.memory_max(mebibytes.saturating_mul(1 << 20));
+        }
+        if let Some(period) = self.memory_period_ms {
+            fleet = fleet.memory_period(ms(period));
         }
         let mut app = App::new(name).poll_period_off();
         if let Some(path) = &self.record {
@@ -261,6 +275,8 @@ mod tests {
             min_spare: Some(3),
             max_spare: Some(2),
             spare_period_ms: Some(0),
+            max_memory_mb: Some(0),
+            memory_period_ms: Some(0),
             record: Some(String::new()),
             pid_file: Some(String::new()),
             log: Some(String::new()),
@@ -270,6 +286,6 @@ mod tests {
             ..Options::default()
         };
         let error = super::super::http::app(&options).check().unwrap_err();
-        assert_eq!(error.mistakes.len(), 16, "{error}");
+        assert_eq!(error.mistakes.len(), 18, "{error}");
     }
 }

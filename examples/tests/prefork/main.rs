@@ -17,6 +17,7 @@ mod liveness;
 mod load;
 mod logs;
 mod managed;
+mod memory;
 mod output;
 mod pid_file;
 mod privileges;

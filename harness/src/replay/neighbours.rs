@@ -274,6 +274,7 @@ pub(super) fn is_arrival(event: &Event) -> bool {
         | Event::SpawnFailed { .. }
         | Event::SignalFailed { .. }
         | Event::MindFailed { .. }
+        | Event::Memory { .. }
         | Event::Beats { .. }
         | Event::ChildStopped { .. }
         | Event::ChildContinued { .. }

@@ -7,6 +7,7 @@ mod ends;
 mod faults;
 mod liveness;
 mod logs;
+mod memory;
 mod nested;
 mod output;
 mod privileges;

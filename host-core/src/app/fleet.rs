@@ -4,6 +4,7 @@ use crate::app::{App, Listen};
 use crate::error::{Mistake, Result};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal};
+use crate::fleet::memory::MemoryFigure;
 use crate::fleet::output::LINES_PER_SECOND;
 use crate::sys::{Account, Limit, OnHostDeath, Signal};
 use crate::time::Duration;
@@ -252,6 +253,32 @@ impl Fleet {
         self
     }
 
+    /// Replaces a worker that has more than so many bytes of memory, its replacement first, as one that has served its
+    /// [`requests_max`](Self::requests_max): no more of them at once than [`surge_max`](Self::surge_max), and nobody
+    /// while somebody else is missing. It is looked at each [`memory_period`](Self::memory_period), and what a worker
+    /// has between two looks nobody bounds: that is for control groups, or setrlimit(2) in its body. Default: not.
+    ///
+    /// A worker that has more than that as soon as it is ready is replaced at each look: let there be room.
+    #[must_use]
+    pub fn memory_max(mut self, bytes: u64) -> Self {
+        self.config.memory.max = Some(bytes);
+        self
+    }
+
+    /// Which figure [`memory_max`](Self::memory_max) bounds. Default [`MemoryFigure::Rss`].
+    #[must_use]
+    pub fn memory_figure(mut self, figure: MemoryFigure) -> Self {
+        self.config.memory.figure = figure;
+        self
+    }
+
+    /// How often the memory of workers is looked at, if there is a bound. Default 10 s.
+    #[must_use]
+    pub fn memory_period(mut self, period: Duration) -> Self {
+        self.config.memory.period = period;
+        self
+    }
+
     /// See [`FleetConfig::surge_max`].
     #[must_use]
     pub fn surge_max(mut self, workers: u32) -> Self {
@@ -421,6 +448,7 @@ impl fmt::Debug for Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::memory::MemoryBound;
     use crate::fleet::privileges::Privileges;
     use crate::fleet::spares::Spares;
 
@@ -457,6 +485,9 @@ mod tests {
             .max_spare(26)
             .spare_period(ms(27))
             .shrink_after(ms(28))
+            .memory_max(29)
+            .memory_figure(MemoryFigure::Pss)
+            .memory_period(ms(30))
             .listen_spread("web", "127.0.0.1:80")
             .user("www")
             .group(25)
@@ -507,6 +538,7 @@ mod tests {
                 nice: Some(-19),
                 no_new_privs: true,
             },
+            memory: MemoryBound { max: Some(29), figure: MemoryFigure::Pss, period: ms(30) },
         };
         assert_eq!(fleet.config, expected);
         assert!(format!("{fleet:?}").contains("FleetConfig"));

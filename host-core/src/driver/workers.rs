@@ -100,6 +100,13 @@ impl Children {
         self.fleets.is_empty()
     }
 
+    /// The children of one fleet, by slot.
+    fn of(&self, fleet: FleetId) -> impl Iterator<Item = (&WorkerId, &Child)> {
+        let first = WorkerId { fleet, slot: Slot::new(0), incarnation: 0 };
+        let last = WorkerId { fleet, slot: Slot::new(u16::MAX), incarnation: u32::MAX };
+        self.links.range(first..=last)
+    }
+
     pub(super) fn name(&self, fleet: FleetId) -> Rc<FleetConfig> {
         Rc::clone(&self.fleets[fleet.index()].config)
     }
@@ -308,14 +315,22 @@ impl Driver {
         // The moment before the slots: nobody looks older than it was when it was read.
         self.shared.now = self.shared.sys.now();
         let slots = self.children.fleets[fleet.index()].slots;
-        let first = WorkerId { fleet, slot: Slot::new(0), incarnation: 0 };
-        let last = WorkerId { fleet, slot: Slot::new(u16::MAX), incarnation: u32::MAX };
         let read = |(worker, _): (&WorkerId, &Child)| {
             let slot = u32::from(worker.slot.number());
             (*worker, self.shared.sys.slot_read(slots, slot, worker.incarnation))
         };
-        let readings = self.children.links.range(first..=last).map(read).collect();
+        let readings = self.children.of(fleet).map(read).collect();
         Event::Beats { fleet, readings }
+    }
+
+    pub(super) fn read_memory(&mut self, fleet: FleetId) {
+        let sys = &self.shared.sys;
+        let figure = self.children.fleets[fleet.index()].config.memory.figure;
+        let read = |(worker, child): (&WorkerId, &Child)| (*worker, sys.memory(child.process, figure));
+        let readings = self.children.of(fleet).map(read).collect();
+        // Many files take their time.
+        self.shared.now = self.shared.sys.now();
+        self.shared.registry.tell(Event::Memory { fleet, readings });
     }
 
     pub(super) fn read_child_news(&self, reap_strangers: bool) {

@@ -3,6 +3,7 @@
 use crate::error::{Milliseconds, Mistake};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::lanes::Lane;
+use crate::fleet::memory::MemoryBound;
 use crate::fleet::privileges::Privileges;
 use crate::fleet::spares::{Bounds, Spares};
 use crate::id::Slot;
@@ -142,6 +143,8 @@ pub struct FleetConfig {
     pub spares: Spares,
     /// What workers may do and use. Default: what the host may.
     pub privileges: Privileges,
+    /// How much memory each worker may have. Default: as much as it likes.
+    pub memory: MemoryBound,
 }
 
 impl FleetConfig {
@@ -176,6 +179,7 @@ impl FleetConfig {
             spread: false,
             spares: Spares::default(),
             privileges: Privileges::default(),
+            memory: MemoryBound::default(),
         }
     }
 
@@ -305,6 +309,13 @@ impl FleetConfig {
                 &Milliseconds(self.spares.period),
                 "must be at least 10 ms: each look wakes the host",
             );
+        }
+        if self.memory.max == Some(0) {
+            refuse("memory_max", &0, "must be at least 1 byte");
+        }
+        if self.memory.period < MemoryBound::PERIOD_MIN {
+            let found = Milliseconds(self.memory.period);
+            refuse("memory_period", &found, "must be at least 10 ms: a file is read for each worker");
         }
         if self.requests_max == Some(0) {
             refuse("requests_max", &0, "must be at least 1");
@@ -487,6 +498,11 @@ mod tests {
                 "spare_period of fleet `f` is 9 ms, but must be at least 10 ms: each look wakes the host",
             ),
             (|c| c.privileges.nice = Some(20), "nice of fleet `f` is 20, but must be -20 to 19"),
+            (|c| c.memory.max = Some(0), "memory_max of fleet `f` is 0, but must be at least 1 byte"),
+            (
+                |c| c.memory.period = Duration::ZERO,
+                "memory_period of fleet `f` is 0 ms, but must be at least 10 ms: a file is read for each worker",
+            ),
             (|c| c.workers_max = Some(0), "workers_max of fleet `f` is 0, but must be 1 to 32768"),
             (|c| c.workers_max = Some(32_769), "workers_max of fleet `f` is 32769, but must be 1 to 32768"),
         ];

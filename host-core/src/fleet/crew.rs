@@ -4,6 +4,7 @@ mod deaths;
 mod invariants;
 mod ladder;
 mod looks;
+mod memory;
 mod minding;
 mod scaling;
 mod upkeep;
@@ -104,7 +105,7 @@ pub(crate) struct Crew {
     stop: Option<Stop>,
     /// Who is being replaced in advance, and by whom.
     replacing: BTreeMap<Slot, Slot>,
-    /// Who has asked to be replaced, the first first.
+    /// Who is to be replaced in advance: has asked for it, or has too much memory. The first first.
     served_enough: VecDeque<WorkerId>,
     /// A worker has died, or has left a connection waiting: one that it was woken for, and nobody else.
     unheard: bool,
@@ -117,6 +118,8 @@ pub(crate) struct Crew {
     trend: Trend,
     pauses: Pauses,
     lanes: Minding,
+    /// How much memory the workers have was asked, and is not known yet.
+    sampling: bool,
     /// The host has not run since the last look.
     has_paused: bool,
     kills: Kills,
@@ -156,6 +159,7 @@ impl Crew {
             trend: Trend::default(),
             pauses: Pauses::default(),
             lanes: Minding::new(config.lanes()),
+            sampling: false,
             has_paused: false,
             kills: Kills::default(),
             outage: false,
@@ -351,6 +355,7 @@ impl Crew {
             }
             Timer::ForkAgain(_) => self.fork_again_at = None,
             Timer::MindAgain(_) => self.lanes.try_again(),
+            Timer::Sample(_) => self.sample_is_due(means),
             Timer::PollPeriod
             | Timer::Reconnect(_)
             | Timer::Wake(_)
@@ -549,6 +554,7 @@ impl Crew {
                     extended_until: known.extended_until,
                     requests: known.requests,
                     connections: known.connections,
+                    memory: known.memory,
                     stopped: known.stopped_since.is_some(),
                 })
                 .collect(),

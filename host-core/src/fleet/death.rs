@@ -17,6 +17,8 @@ pub enum Intent {
     Surplus,
     /// It has served its number of requests, and its replacement is ready.
     ServedEnough,
+    /// It had more memory than it may, and its replacement is ready.
+    TooLarge,
     /// A worker of a fleet that this one belongs together with has died.
     Sibling,
     /// Its fleet stops because its restart budget is used up.
@@ -42,6 +44,7 @@ impl fmt::Display for Intent {
             Self::NotReady => "it was not ready in time",
             Self::Surplus => "there are more workers than wanted",
             Self::ServedEnough => "it has served its number of requests",
+            Self::TooLarge => "it had too much memory",
             Self::Sibling => "a worker that it belongs with has died",
             Self::FleetStops => "its fleet has used up its restart budget",
             Self::Drain => "the host drains",
@@ -214,6 +217,7 @@ mod tests {
         let others = [
             Intent::Surplus,
             Intent::ServedEnough,
+            Intent::TooLarge,
             Intent::Sibling,
             Intent::FleetStops,
             Intent::Drain,

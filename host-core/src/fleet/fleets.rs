@@ -119,7 +119,8 @@ impl Fleets {
                 Timer::Look(fleet)
                 | Timer::Respawn(fleet, _)
                 | Timer::ForkAgain(fleet)
-                | Timer::MindAgain(fleet) => fleet,
+                | Timer::MindAgain(fleet)
+                | Timer::Sample(fleet) => fleet,
                 Timer::Boot(worker) | Timer::Grace(worker) | Timer::Stable(worker) => worker.fleet,
                 Timer::PollPeriod
                 | Timer::Reconnect(_)

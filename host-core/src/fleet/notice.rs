@@ -152,6 +152,22 @@ pub enum FleetNotice {
         /// How many could not.
         busy: u32,
     },
+    /// A worker has more memory than it may, and is to be replaced.
+    TooLarge {
+        /// Who.
+        worker: WorkerId,
+        /// How much, in bytes.
+        bytes: u64,
+        /// How much it may have.
+        bytes_max: u64,
+    },
+    /// It could not be read how much memory a worker has: until it can be, nobody knows whether that is too much.
+    MemoryUnread {
+        /// Who.
+        worker: WorkerId,
+        /// What the system answered.
+        errno: Errno,
+    },
     /// A worker sent something that is no message.
     Garbled {
         /// Who.
@@ -189,7 +205,9 @@ impl FleetNotice {
             | Self::Died(Death { worker, .. })
             | Self::Stable { worker }
             | Self::Garbled { worker, .. }
-            | Self::Unconfined { worker, .. } => Some(*worker),
+            | Self::Unconfined { worker, .. }
+            | Self::TooLarge { worker, .. }
+            | Self::MemoryUnread { worker, .. } => Some(*worker),
             Self::Starting { .. }
             | Self::Outage
             | Self::OutageOver
@@ -222,6 +240,7 @@ impl FleetNotice {
             | Self::Recovered
             | Self::Resized { .. }
             | Self::Scaled { .. }
+            | Self::TooLarge { .. }
             | Self::Retired { .. }
             | Self::Extended { .. }
             | Self::Empty => Level::Info,
@@ -241,6 +260,7 @@ impl FleetNotice {
             | Self::Degraded { .. }
             | Self::GivenUp
             | Self::Unconfined { .. }
+            | Self::MemoryUnread { .. }
             | Self::Garbled { .. } => Level::Warn,
         }
     }
@@ -298,6 +318,15 @@ impl fmt::Display for FleetNotice {
             Self::Scaled { workers, before, idle, busy } => {
                 write!(f, "{workers} workers are wanted and not {before}: {idle} idle, {busy} busy")
             }
+            Self::TooLarge { worker, bytes, bytes_max } => write!(
+                f,
+                "{worker} has {:.1} MiB of memory and may have {:.1}: it is replaced",
+                mebibytes(*bytes),
+                mebibytes(*bytes_max)
+            ),
+            Self::MemoryUnread { worker, errno } => {
+                write!(f, "{worker}: its memory cannot be read: {errno}")
+            }
             Self::Garbled { worker, garbled } => write!(f, "{worker} sent no message: {garbled}"),
             Self::Unconfined { worker, error } => {
                 write!(f, "{worker} cannot be confined as its fleet says: {error}")
@@ -305,6 +334,10 @@ impl fmt::Display for FleetNotice {
             Self::Empty => f.write_str("nobody is left"),
         }
     }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 #[cfg(test)]
@@ -440,6 +473,16 @@ mod tests {
                 FleetNotice::Scaled { workers: 5, before: 4, idle: 0, busy: 4 },
                 Level::Info,
                 "5 workers are wanted and not 4: 0 idle, 4 busy",
+            ),
+            (
+                FleetNotice::TooLarge { worker, bytes: 130 << 20, bytes_max: 128_500_000 },
+                Level::Info,
+                "worker 3 (incarnation 2) has 130.0 MiB of memory and may have 122.5: it is replaced",
+            ),
+            (
+                FleetNotice::MemoryUnread { worker, errno: Errno::ACCES },
+                Level::Warn,
+                "worker 3 (incarnation 2): its memory cannot be read: permission denied (EACCES)",
             ),
             (
                 FleetNotice::Garbled { worker, garbled },

@@ -53,6 +53,12 @@ pub(crate) struct Worker {
     pub(crate) extended_until: Option<Instant>,
     pub(crate) requests: u64,
     pub(crate) connections: u64,
+    /// How much memory it had when that was last read.
+    pub(crate) memory: Option<u64>,
+    /// That could not be read the last time, and was told.
+    pub(crate) unread: bool,
+    /// It had too much, and is to be replaced.
+    pub(crate) too_large: bool,
     /// When it was heard to be stopped, if it is.
     pub(crate) stopped_since: Option<Instant>,
     /// Its silence was warned of.
@@ -124,6 +130,9 @@ impl Worker {
             extended_until: None,
             requests: 0,
             connections: 0,
+            memory: None,
+            unread: false,
+            too_large: false,
             stopped_since: None,
             warned: false,
             spared: false,

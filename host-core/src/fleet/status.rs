@@ -55,6 +55,8 @@ pub struct WorkerStatus {
     pub requests: u64,
     /// How many connections it had in hand then.
     pub connections: u64,
+    /// How much memory it had when that was last read, in bytes; nobody reads it where there is no bound.
+    pub memory: Option<u64>,
     /// Whether it is stopped.
     pub stopped: bool,
 }

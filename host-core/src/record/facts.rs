@@ -34,6 +34,7 @@ variants! {
         26 = Tick;
         27 = MindFailed { worker };
         28 = StartAbandoned { fleet };
+        29 = Memory { fleet, readings };
     }
     Outcome {
         1 = Done(activity);

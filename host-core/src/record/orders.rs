@@ -31,6 +31,7 @@ variants! {
         18 = Mind { worker, lanes };
         19 = ReopenFiles;
         20 = Reopen { worker };
+        21 = ReadMemory { fleet };
     }
     Why {
         1 = Callback;
@@ -98,6 +99,8 @@ variants! {
         25 = Empty;
         26 = Scaled { workers, before, idle, busy };
         27 = Unconfined { worker, error };
+        28 = TooLarge { worker, bytes, bytes_max };
+        29 = MemoryUnread { worker, errno };
     }
     StdStream {
         1 = Stdout;
@@ -117,6 +120,7 @@ variants! {
         6 = FleetStops;
         7 = Drain;
         8 = Stop;
+        9 = TooLarge;
     }
 }
 

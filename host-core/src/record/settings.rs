@@ -8,6 +8,7 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy,
 };
+use crate::fleet::memory::{MemoryBound, MemoryFigure};
 use crate::fleet::privileges::Privileges;
 use crate::fleet::spares::Spares;
 use crate::service::reconnect::{OnConnectError, Reconnect};
@@ -23,11 +24,12 @@ fields! {
         name, workers, workers_max, boot_timeout, heartbeat_timeout, late_warning, soft_signal, idle_beats,
         drain_timeout, term_timeout, quit_patience, io_timeout, on_host_death, requests_max,
         requests_jitter_percent, surge_max, backoff, stable_after, restart_budget, on_exhausted,
-        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, privileges,
+        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, memory, privileges,
     }
     Privileges {
         user, group, supplementary_groups, umask, working_directory, chroot, limits, nice, no_new_privs,
     }
+    MemoryBound { max, figure, period }
     Spares { min, max, period, shrink_after }
     RestartBudget { count, window }
     KillBudget { percent, window }
@@ -57,6 +59,10 @@ variants! {
         1 = KeepTrying;
         2 = StopFleet;
         3 = StopHost;
+    }
+    MemoryFigure {
+        1 = Rss;
+        2 = Pss;
     }
     Restart {
         1 = Permanent;

@@ -124,12 +124,16 @@ fn facts() -> Vec<(Event, &'static str)> {
         (Event::Tick, "1a"),
         (Event::MindFailed { worker: WORKER }, "1b 01 c8 01 09"),
         (Event::StartAbandoned { fleet: FLEET }, "1c 01"),
+        (
+            Event::Memory { fleet: FLEET, readings: vec![(WORKER, Ok(130)), (WORKER, Err(Errno::MFILE))] },
+            "1d 01 02 01 c8 01 09 01 82 01 01 c8 01 09 00 18",
+        ),
     ]
 }
 
 /// How many numbers of facts and of orders are given out.
-const FACTS: u8 = 28;
-const ORDERS: u8 = 20;
+const FACTS: u8 = 29;
+const ORDERS: u8 = 21;
 
 fn bytes(value: &impl Wire) -> Vec<u8> {
     let mut out = Out::new(Text::Kept);

@@ -561,7 +561,8 @@ impl Turns {
                 | Timer::Stable(_)
                 | Timer::Respawn(..)
                 | Timer::ForkAgain(_)
-                | Timer::MindAgain(_) => debug_assert!(false, "a timer of fleets: {timer}"),
+                | Timer::MindAgain(_)
+                | Timer::Sample(_) => debug_assert!(false, "a timer of fleets: {timer}"),
                 Timer::Reconnect(service) => {
                     if self.roster.phase(service) == Phase::Unconnected {
                         self.roster.mark_due(service);

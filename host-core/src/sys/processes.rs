@@ -5,6 +5,7 @@ use super::confinement::{Account, ConfineError, Confinement, Step, User};
 use super::types::{Interest, Readiness, Signal, SlotReading, SlotsId, StdStream};
 use super::{Errno, Handle, Sys};
 use crate::fleet::beat::Pace;
+use crate::fleet::memory::MemoryFigure;
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -207,6 +208,14 @@ pub trait Processes {
     /// # Errors
     /// [`Errno::SRCH`] after it was reaped.
     fn signal_child(&self, child: Handle, signal: Signal) -> Result<(), Errno>;
+
+    /// How much memory a child has, in bytes (/proc/PID/statm, /proc/PID/smaps_rollup). One that has ended and was not reaped
+    /// has none: 0, or [`Errno::SRCH`].
+    ///
+    /// # Errors
+    /// [`Errno::SRCH`] after it was reaped; what open(2) and read(2) answer, such as [`Errno::MFILE`], and for
+    /// [`MemoryFigure::Pss`] of a process that may not be looked at [`Errno::ACCES`].
+    fn memory(&self, child: Handle, figure: MemoryFigure) -> Result<u64, Errno>;
 
     /// The next news of children that were stopped or continued; with `reap_strangers`, also of
     /// adopted ones that were reaped. Never takes the status of a child that [`fork`](Self::fork) made.

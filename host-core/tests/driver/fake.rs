@@ -7,6 +7,7 @@ use host_core::action::Action;
 use host_core::error::ServiceError;
 use host_core::event::Event;
 use host_core::fleet::beat::{Beat, Pace};
+use host_core::fleet::memory::MemoryFigure;
 use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
@@ -657,6 +658,12 @@ impl Processes for Fake {
     fn signal_child(&self, child: Handle, signal: Signal) -> core::result::Result<(), Errno> {
         self.note(format!("signal {} {signal}", h(child)));
         self.take("signal_child", Ok(0)).map(drop)
+    }
+
+    fn memory(&self, child: Handle, figure: MemoryFigure) -> core::result::Result<u64, Errno> {
+        let answer = self.take("memory", Ok(0)).map(|bytes| bytes as u64);
+        self.note(format!("memory {} {figure:?} {answer:?}", h(child)));
+        answer
     }
 
     fn child_news(&self, reap_strangers: bool) -> Option<ChildNews> {

@@ -10,6 +10,7 @@ mod exits;
 mod ladder;
 mod lanes;
 mod late;
+mod memory;
 mod model;
 mod nudges;
 mod pauses;

@@ -19,6 +19,7 @@ use host_core::fleet::config::{
     FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal, Strategy as Together,
 };
 use host_core::fleet::death::Intent;
+use host_core::fleet::memory::MemoryBound;
 use host_core::fleet::message::{FromWorker, Garbled};
 use host_core::fleet::notice::FleetNotice;
 use host_core::fleet::spares::Spares;
@@ -72,7 +73,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
     let exhausted = prop_oneof![
         3 => Just(OnExhausted::KeepTrying), 1 => Just(OnExhausted::StopFleet), 1 => Just(OnExhausted::StopHost)
     ];
-    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 3]>())
+    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 4]>())
         .prop_map(
             |(
                 workers,
@@ -84,7 +85,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
                 on_exhausted,
                 surge_max,
                 count,
-                [idle, spread, follows_load],
+                [idle, spread, follows_load, bounded],
             )| {
                 let spares = Spares {
                     min: follows_load.then_some(1),
@@ -106,6 +107,11 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
                     idle_beats: idle,
                     spread,
                     spares,
+                    memory: MemoryBound {
+                        max: bounded.then_some(1),
+                        period: 35 * MS,
+                        ..MemoryBound::default()
+                    },
                     soft_signal,
                     late_warning,
                     kill_budget,
@@ -475,6 +481,16 @@ impl World {
                 self.facts.push_back(Event::MindFailed { worker });
             }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
+            Action::ReadMemory { fleet } => {
+                // One in three has too much, and of one in four it cannot be read.
+                let of = |worker: &WorkerId| match self.processes[worker].pid.0 % 12 {
+                    0..3 => Err(Errno::MFILE),
+                    number => Ok(u64::from(number % 3)),
+                };
+                let meant = self.processes.keys().filter(|worker| worker.fleet == fleet);
+                let readings = meant.map(|worker| (*worker, of(worker))).collect();
+                self.facts.push_back(Event::Memory { fleet, readings });
+            }
             Action::TellFleet {
                 notice:
                     FleetNotice::Killed { worker, intent: Intent::Hung } | FleetNotice::Softened { worker, .. },

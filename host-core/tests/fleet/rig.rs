@@ -402,6 +402,12 @@ pub(crate) fn hold<const N: usize>(workers: [&str; N], connections: u64) -> Row 
     all(workers.map(|worker| Row::Hold(w(worker), connections)))
 }
 
+/// So much memory each of these workers of fleet a has.
+pub(crate) fn memory<const N: usize>(readings: [(&str, Result<u64, Errno>); N]) -> Row {
+    let readings = readings.map(|(name, reading)| (w(name), reading)).into();
+    Row::Fact(Event::Memory { fleet: A, readings })
+}
+
 /// The slots of a fleet are read.
 pub(crate) fn beats(fleet: &str) -> Row {
     Row::Beats(f(fleet))
@@ -509,6 +515,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
         Action::Nudge { worker } => format!("nudge {}", name(*worker)),
         Action::Mind { worker, lanes } => format!("mind {} {lanes:?}", name(*worker)),
         Action::ReadBeats { fleet } => format!("read {}", letter(*fleet)),
+        Action::ReadMemory { fleet } => format!("sample {}", letter(*fleet)),
         Action::ReadChildNews { reap_strangers: true } => "news and strangers".into(),
         Action::ReadChildNews { reap_strangers: false } => "news".into(),
         Action::Reopen { worker } => format!("reopen {}", name(*worker)),
@@ -616,6 +623,8 @@ fn told_of(fleet: char, notice: &FleetNotice, is_loud: bool) -> Option<String> {
         FleetNotice::Scaled { workers, before, idle, busy } => {
             format!("load {fleet} {before} to {workers} ({idle} idle, {busy} busy)")
         }
+        FleetNotice::TooLarge { worker, bytes, .. } => format!("large {} {bytes}", name(worker)),
+        FleetNotice::MemoryUnread { worker, errno } => format!("unread {} {errno:?}", name(worker)),
         FleetNotice::Garbled { worker, garbled } => {
             format!("garbled {} {}x{}", name(worker), garbled.first, garbled.length)
         }
@@ -643,6 +652,7 @@ fn timer(timer: Timer) -> String {
         Timer::Stable(worker) => format!("stable {}", name(worker)),
         Timer::Respawn(fleet, slot) => format!("respawn {}{slot}", letter(fleet)),
         Timer::ForkAgain(fleet) => format!("fork {}", letter(fleet)),
+        Timer::Sample(fleet) => format!("sample {}", letter(fleet)),
         Timer::MindAgain(fleet) => format!("mind {}", letter(fleet)),
         Timer::PollPeriod => "period".into(),
         Timer::Reconnect(_) | Timer::Wake(_) | Timer::AcceptRest(_) | Timer::DrainEnd => format!("{timer}"),

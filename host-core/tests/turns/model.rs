@@ -584,6 +584,7 @@ impl World {
             | Action::Nudge { .. }
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
+            | Action::ReadMemory { .. }
             | Action::ReadChildNews { .. }
             | Action::ReopenFiles
             | Action::Reopen { .. }

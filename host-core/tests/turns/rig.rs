@@ -298,6 +298,7 @@ fn order(action: &Action) -> String {
         | Action::Nudge { .. }
         | Action::Mind { .. }
         | Action::ReadBeats { .. }
+        | Action::ReadMemory { .. }
         | Action::ReadChildNews { .. }
         | Action::Reopen { .. }
         | Action::KillAll
@@ -353,7 +354,8 @@ fn timer(timer: Timer) -> String {
         | Timer::Stable(_)
         | Timer::Respawn(..)
         | Timer::ForkAgain(_)
-        | Timer::MindAgain(_) => format!("{timer:?}, which only a host with fleets sets"),
+        | Timer::MindAgain(_)
+        | Timer::Sample(_) => format!("{timer:?}, which only a host with fleets sets"),
     }
 }
 

@@ -95,6 +95,7 @@ impl FailurePathCheck {
             | Action::Nudge { .. }
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
+            | Action::ReadMemory { .. }
             | Action::ReadChildNews { .. }
             | Action::ReopenFiles
             | Action::Reopen { .. }

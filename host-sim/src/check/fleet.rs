@@ -8,6 +8,7 @@ mod kills;
 mod ladder;
 mod lanes;
 pub(super) mod ledger;
+mod memory;
 mod restarts;
 mod scaling;
 mod seats;
@@ -30,6 +31,7 @@ pub(crate) struct FleetCheck {
     restarts: restarts::RestartCheck,
     ends: ends::EndCheck,
     lanes: lanes::LaneCheck,
+    memory: memory::MemoryCheck,
     scaling: scaling::ScaleCheck,
     now: Instant,
 }
@@ -66,6 +68,7 @@ impl FleetCheck {
         self.seats.on_event(ledger, event);
         self.kills.on_event(event);
         self.lanes.on_event(event);
+        self.memory.on_event(ledger, event);
         ledger.on_event(now, event);
         self.scaling.on_event(ledger, now, event);
         found
@@ -78,6 +81,7 @@ impl FleetCheck {
         let found = found.or_else(|| self.seats.on_action(ledger, action));
         let found = found.or_else(|| self.restarts.on_action(ledger, now, action));
         let found = found.or_else(|| self.ends.on_action(ledger, action));
+        let found = found.or_else(|| self.memory.on_action(ledger, now, action));
         let found = found.or_else(|| self.scaling.on_action(ledger, now, action));
         self.lanes.on_action(action);
         ledger.on_action(now, action);

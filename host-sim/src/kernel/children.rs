@@ -204,6 +204,19 @@ impl Kernel {
         Ok(())
     }
 
+    /// How much memory a child has; to look needs a descriptor.
+    pub(crate) fn memory_of(&mut self, me: Index, handle: Handle) -> Result<u64, Errno> {
+        let child = self.child_of(me, handle)?;
+        if self.process(child).life == Life::Gone {
+            return self.failed(me, Call::Memory, Errno::SRCH);
+        }
+        if self.laid.descriptors_short && Some(me) == self.host {
+            return self.failed(me, Call::Memory, Errno::MFILE);
+        }
+        let process = self.process(child);
+        Ok(if process.is_living() { process.memory } else { 0 })
+    }
+
     /// What a parent has not heard yet: of each child the latest only, the oldest child first (K2).
     pub(crate) fn child_news(&mut self, me: Index, reap_strangers: bool) -> Option<ChildNews> {
         let oldest = self.honours(Rule::OldestNewsFirst);

@@ -135,6 +135,8 @@ pub(crate) struct Process {
     pub(crate) quit_file: Option<FileId>,
     /// By a fault, it hangs at the next thing it does.
     pub(crate) hangs_next: bool,
+    /// How many bytes of main memory it has.
+    pub(crate) memory: u64,
     /// Each of its calls takes so much longer, as its part says.
     pub(crate) slow: Nanos,
     /// What it prints on, where that is a file: which, by output.
@@ -156,6 +158,9 @@ pub(crate) struct Process {
     pub(crate) may_spin: bool,
     pub(crate) truth: Truth,
 }
+
+/// What a process has that has begun: some 4 MiB.
+const MEMORY: u64 = 4 << 20;
 
 impl Process {
     pub(crate) fn new(name: String) -> Self {
@@ -195,6 +200,7 @@ impl Process {
             quit_handle: None,
             quit_file: None,
             hangs_next: false,
+            memory: MEMORY,
             slow: 0,
             outputs: [const { None }; 2],
             kick: None,

@@ -22,6 +22,8 @@ pub(crate) enum Act {
     Stop,
     /// It loses one more descriptor, and again after so long, until it has none left.
     Leak(Nanos),
+    /// It has so many bytes of memory more, and again after so long.
+    Grow(u64, Nanos),
 }
 
 /// What workers of some seats do.
@@ -133,6 +135,11 @@ impl Kernel {
             Act::Crash => self.end(index, ended_by(Signal::Segv)),
             Act::Exit(status) => self.end(index, ExitStatus::Code(status)),
             Act::Stop => self.signal(index, Signal::Stop),
+            Act::Grow(bytes, every) => {
+                let memory = &mut self.process(index).memory;
+                *memory = memory.saturating_add(bytes);
+                self.after(every, Happening::Act { index, act });
+            }
             Act::Leak(every) => {
                 if self.open(index, Object::Signals(0)).is_some() {
                     self.after(every, Happening::Act { index, act });

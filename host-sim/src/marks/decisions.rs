@@ -96,6 +96,16 @@ impl Decisions {
             Event::WorkerSaid { worker, message } => self.said(*worker, message.as_ref().ok().copied()),
             Event::WorkerExited { worker, status } => self.exited(*worker, *status),
             Event::MindFailed { .. } => sometimes!("a worker cannot be told of its lanes"),
+            Event::Memory { readings, .. } => {
+                sometimes!(
+                    readings.iter().any(|(_, read)| read.is_err()),
+                    "a worker's memory cannot be read"
+                );
+                sometimes!(
+                    readings.iter().any(|(_, read)| *read == Ok(0)),
+                    "a sample finds a worker that has ended"
+                );
+            }
             Event::Beats { readings, .. } => self.looked(readings),
             Event::ChildStopped { .. } => sometimes!("the kernel tells that a child was stopped"),
             Event::ChildContinued { .. } => sometimes!("the kernel tells that a child was continued"),
@@ -263,6 +273,7 @@ impl Decisions {
             | Action::CloseService { .. }
             | Action::Spawn { .. }
             | Action::ReadBeats { .. }
+            | Action::ReadMemory { .. }
             | Action::ReadChildNews { .. }
             | Action::KillAll => {}
         }
@@ -332,6 +343,8 @@ impl Decisions {
                 sometimes!(workers < before, "a fleet shrinks after its load");
                 sometimes!(workers > before && *idle > 0, "a fleet grows before the last is busy");
             }
+            FleetNotice::TooLarge { .. } => sometimes!("a worker has too much memory"),
+            FleetNotice::MemoryUnread { .. } => sometimes!("people are told that memory cannot be read"),
             FleetNotice::Empty => sometimes!("nobody is left in a fleet"),
             FleetNotice::SpawnFailed { retry_after, .. } => {
                 sometimes!(
@@ -372,6 +385,7 @@ fn died(death: &Death) {
         Some(Intent::NotReady) => sometimes!("a worker that is never ready is killed"),
         Some(Intent::Surplus) => sometimes!("a worker that is too many ends"),
         Some(Intent::ServedEnough) => sometimes!("a worker that has served enough ends"),
+        Some(Intent::TooLarge) => sometimes!("a worker that had too much memory ends"),
         Some(Intent::Sibling) => sometimes!("a worker falls with another"),
         Some(Intent::FleetStops) => sometimes!("a worker ends with its fleet's restart budget"),
         Some(Intent::Drain) => {

@@ -60,6 +60,11 @@ impl Scripted {
         self.acts(every, Act::Leak(nanos(every).max(1)))
     }
 
+    /// It has so many bytes of memory more each `every`, from its birth on: it begins with 4 MiB.
+    pub fn leak_memory(self, bytes: u64, every: Duration) -> Self {
+        self.acts(every, Act::Grow(bytes, nanos(every).max(1)))
+    }
+
     /// Its body begins so much later.
     pub fn boot_for(mut self, duration: Duration) -> Self {
         self.0.boot = Some(nanos(duration));

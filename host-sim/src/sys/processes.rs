@@ -6,6 +6,7 @@ use crate::kernel::slots::Seat;
 use crate::kernel::standing;
 use crate::kernel::{Call, MICROSECOND, Nanos};
 use host_core::fleet::beat::Pace;
+use host_core::fleet::memory::MemoryFigure;
 use host_core::sys::{
     Account, Birth, Body, Child, ChildNews, ConfineError, Confinement, Errno, ExitStatus, ForkError, Handle,
     Interest, Pid, Processes, Readiness, Signal, SlotReading, SlotsId, StdStream, User,
@@ -83,6 +84,11 @@ impl Processes for SimSys {
 
     fn signal_child(&self, child: Handle, signal: Signal) -> Result<(), Errno> {
         self.call(|kernel| kernel.signal_child(self.me, child, signal))
+    }
+
+    fn memory(&self, child: Handle, _: MemoryFigure) -> Result<u64, Errno> {
+        // Simulated processes share no page.
+        self.call(|kernel| kernel.memory_of(self.me, child))
     }
 
     fn child_news(&self, reap_strangers: bool) -> Option<ChildNews> {

@@ -44,6 +44,8 @@ pub(super) struct World<'a> {
     calls: VecDeque<(ServiceId, Callback)>,
     spawns: VecDeque<WorkerId>,
     looks: VecDeque<FleetId>,
+    /// Fleets whose memory was asked for. What is not in the script is not answered.
+    samples: VecDeque<FleetId>,
     // What there is.
     services: usize,
     /// By seat.
@@ -79,6 +81,7 @@ impl<'a> World<'a> {
             calls: VecDeque::new(),
             spawns: VecDeque::new(),
             looks: VecDeque::new(),
+            samples: VecDeque::new(),
             services: 0,
             sockets: BTreeMap::new(),
             demands,
@@ -171,6 +174,7 @@ impl<'a> World<'a> {
             | Event::SignalFailed { worker, .. }
             | Event::MindFailed { worker } => self.workers.contains_key(worker),
             Event::Beats { fleet, .. } => self.looks.front() == Some(fleet),
+            Event::Memory { fleet, .. } => self.samples.front() == Some(fleet),
             Event::Started { .. }
             | Event::Ready { .. }
             | Event::SystemFailed { .. }
@@ -236,6 +240,7 @@ impl<'a> World<'a> {
                     }
                 }
             }
+            Event::Memory { .. } => drop(self.samples.pop_front()),
             Event::Started { .. }
             | Event::InterestChanged { .. }
             | Event::WakeAsked { .. }
@@ -278,6 +283,7 @@ impl<'a> World<'a> {
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
             // It answers nothing.
             Action::ReopenFiles | Action::Reopen { .. } => {}
+            Action::ReadMemory { fleet } => self.samples.push_back(fleet),
             Action::KillAll => self.workers.clear(),
             Action::Finish(_) => self.finished = true,
             Action::CloseService { .. } => self.closing = true,

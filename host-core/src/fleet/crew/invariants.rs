@@ -54,6 +54,9 @@ impl Crew {
         if serves && self.scales(config) && !looks {
             return Some("L9: while the load is followed and somebody serves, it is looked at each period");
         }
+        if config.memory.max.is_some() && self.counts.ready > 0 && !self.samples(timers) {
+            return Some("L10: while there is a bound on memory and somebody serves, a sample is planned");
+        }
         for (index, seat) in self.seats.iter().enumerate() {
             let slot = Slot::new(index as u16);
             let rests = matches!(seat.state, State::Resting { .. });

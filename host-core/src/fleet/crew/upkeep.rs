@@ -17,6 +17,7 @@ impl Crew {
         self.replace_in_advance(means);
         self.end_of_outage(means);
         self.mind_lanes(means);
+        self.plan_sample(means);
         if self.recovery_is_nobodys(means.timers)
             && let Some(eldest) = self.by_age.first().map(|(_, slot)| self.named(*slot))
         {
@@ -125,7 +126,9 @@ impl Crew {
     fn replace_in_advance(&mut self, means: &mut Means<'_>) {
         while let Some(old) = self.replaced().filter(|_| self.capacity(means).may_go()) {
             let worker = self.named(old);
-            self.quit(means, worker, Intent::ServedEnough);
+            let too_large = self.worker(worker).is_some_and(|known| known.too_large);
+            let intent = if too_large { Intent::TooLarge } else { Intent::ServedEnough };
+            self.quit(means, worker, intent);
         }
         while let Some(old) = self.served_enough.front().copied() {
             let stays = self.worker(old).is_some_and(|known| known.leaving.is_none());

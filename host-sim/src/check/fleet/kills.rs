@@ -74,6 +74,7 @@ impl KillCheck {
             }
             Intent::Surplus
             | Intent::ServedEnough
+            | Intent::TooLarge
             | Intent::Sibling
             | Intent::FleetStops
             | Intent::Drain

@@ -113,7 +113,9 @@ fn without_reason(ledger: &Ledger, worker: WorkerId, intent: Intent) -> Option<V
         Intent::Hung | Intent::NotReady => !asked || known.was_sent_soft(ledger.config(worker)),
         Intent::Stop => at_once || ledger.stops(Stop::Now),
         Intent::Drain => asked && ledger.stop.is_some(),
-        Intent::Surplus | Intent::ServedEnough | Intent::Sibling | Intent::FleetStops => asked,
+        Intent::Surplus | Intent::ServedEnough | Intent::TooLarge | Intent::Sibling | Intent::FleetStops => {
+            asked
+        }
     };
     (!right).then(|| {
         let before: Vec<_> = known.signals.iter().map(|(_, signal)| *signal).collect();

@@ -156,6 +156,7 @@ impl Ledger {
             | Event::WorkerSaid { .. }
             | Event::SignalFailed { .. }
             | Event::MindFailed { .. }
+            | Event::Memory { .. }
             | Event::StrangerReaped { .. }
             | Event::ResizeAsked { .. }
             | Event::RestoreAsked { .. }

@@ -6,6 +6,7 @@ use host_core::config::HostConfig;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::fleet::config::{FleetConfig, SoftSignal};
 use host_core::fleet::death::{Death, Intent};
+use host_core::fleet::memory::MemoryBound;
 use host_core::fleet::message::FromWorker;
 use host_core::fleet::notice::FleetNotice;
 use host_core::host::Host;
@@ -26,6 +27,7 @@ fn config() -> HostConfig {
         workers: Some(2),
         heartbeat_timeout: 100 * MS,
         boot_timeout: 50 * MS,
+        memory: MemoryBound { max: Some(100), ..MemoryBound::default() },
         ..FleetConfig::new("f")
     };
     HostConfig { fleets: vec![fleet], ..HostConfig::default() }
@@ -75,6 +77,9 @@ fn ready(ms: u64, slot: u16, incarnation: u32) -> Step {
 }
 fn send(slot: u16, incarnation: u32, signal: Signal) -> Step {
     O(Action::SignalWorker { worker: worker(slot, incarnation), signal })
+}
+fn memory(ms: u64, bytes: u64) -> Step {
+    F_(ms, Event::Memory { fleet: F, readings: vec![(worker(0, 1), Ok(bytes))] })
 }
 fn notice(notice: FleetNotice) -> Step {
     O(Action::TellFleet { fleet: F, notice })
@@ -372,6 +377,18 @@ fn each_rule_is_seen_to_be_broken_and_its_neighbour_to_hold() {
             Some("L7"),
         ),
         ("another's death takes it away", after_life(vec![asked(0, Intent::Sibling)]), Some("L7")),
+        ("nobody has seen its memory", after_life(vec![asked(0, Intent::TooLarge)]), Some("S49")),
+        ("as much as it may have", after_life(vec![memory(9, 100), asked(0, Intent::TooLarge)]), Some("S49")),
+        ("too much memory", after_life(vec![memory(9, 101), asked(0, Intent::TooLarge)]), None),
+        (
+            "a sample before its time",
+            after_life(vec![
+                O(Action::ReadMemory { fleet: F }),
+                F_(10_000, Event::Tick),
+                O(Action::ReadMemory { fleet: F }),
+            ]),
+            Some("S49"),
+        ),
         (
             "degraded without cause",
             after_life(vec![notice(FleetNotice::Degraded { retry_after: MS })]),
