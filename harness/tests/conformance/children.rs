@@ -2,6 +2,7 @@
 
 use crate::arms::Case;
 use crate::world::{QUIT, World};
+use host_core::fleet::memory::MemoryFigure;
 use host_core::sys::{Birth, ChildNews, Errno, ExitStatus, ForkError, Interest, Pid, Signal, SlotsId};
 
 pub(crate) const CASES: &[Case] = cases![
@@ -33,6 +34,7 @@ pub(crate) const CASES: &[Case] = cases![
     a_process_has_one_thread_and_its_children_too,
     each_process_has_a_poller_of_its_own,
     what_was_taken_out_of_the_poller_and_closed_leaves_no_ghost,
+    a_child_has_memory_until_it_has_ended_and_is_nobody_once_it_was_reaped,
 ];
 
 /// Cases whose process adopts orphans.
@@ -56,6 +58,25 @@ fn k2_children_are_reaped_by_handle_in_whatever_order_they_ended(world: &World) 
     }
     for (code, (child, _)) in (0..).zip(children) {
         assert_eq!(world.end_of(child), ExitStatus::Code(code));
+    }
+}
+
+fn a_child_has_memory_until_it_has_ended_and_is_nobody_once_it_was_reaped(world: &World) {
+    for figure in [MemoryFigure::Rss, MemoryFigure::Pss] {
+        let (child, line) = world.fork_on_line(&[], |child, line| {
+            child.obey(line, b"end");
+            0
+        });
+        let memory = || world.sys.memory(child.handle, figure);
+        // Less than a page is nobody, and of more than a gigabyte nobody here has heard.
+        let found = memory().expect("it lives");
+        assert!((4096..1 << 30).contains(&found), "{found} bytes, {figure:?}");
+        world.write(line, b"end");
+        world.await_end(child);
+        assert_eq!(memory(), Ok(0), "{figure:?}");
+        assert_eq!(world.sys.reap(child.handle, false), Ok(Some(ExitStatus::Code(0))));
+        assert_eq!(memory(), Err(Errno::SRCH), "{figure:?}");
+        world.sys.close(child.handle);
     }
 }
 

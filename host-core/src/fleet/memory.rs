@@ -9,8 +9,8 @@ pub enum MemoryFigure {
     #[default]
     Rss,
     /// The same, where a page that several processes have counts to each by its share (PSS): the sum over all workers
-    /// is what they have. The kernel walks all page tables of the process for it, some hundred microseconds for each 100
-    /// MiB.
+    /// is what they have. The kernel walks all page tables of the process for it: some
+    /// hundred microseconds for a small worker, more for a large one.
     Pss,
 }
 

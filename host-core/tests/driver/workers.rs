@@ -523,3 +523,21 @@ fn a_service_of_the_host_asks_about_its_fleets_and_for_more_workers() {
     assert_eq!(sys.lines(&["fork"]).len(), 2);
     assert_eq!(sys.lines(&["count"]), [""; 0]);
 }
+
+#[test]
+fn the_memory_of_each_worker_is_read_where_there_is_a_bound_and_one_that_cannot_be_read_hides_no_other() {
+    let sys = Fake::new();
+    sys.says(OURS, [Ok(vec![1])]);
+    sys.says(5, [Ok(vec![1])]);
+    sys.report([Report::Ready(vec![OURS, 5]), Report::Nothing]);
+    sys.answer("memory", [Err(Errno::MFILE), Ok(200)]);
+    sys.answer("signal_read", [Ok(15)]);
+    sys.report([Report::Ready(vec![SIGNALS]), Report::Ready(vec![PROCESS, 7, 10])]);
+    sys.ends([ended(0), ended(0), ended(0)]);
+    let fleet = fleet().workers(2).memory_max(100).memory_period(50 * MS).restart(Restart::Permanent);
+    run(app(fleet), sys.clone(), Until::Stopped).unwrap();
+    assert_eq!(sys.lines(&["memory"]), ["memory h4 Rss Err(EMFILE)", "memory h7 Rss Ok(200)"]);
+    assert_eq!(told(&sys, "its memory cannot be read").len(), 1);
+    assert_eq!(told(&sys, "it is replaced").len(), 1);
+    assert_eq!(sys.lines(&["fork"]).len(), 3);
+}
