@@ -154,22 +154,48 @@ impl Sim {
     /// starts it again.
     ///
     /// # Panics
-    /// If a host was started already.
+    /// If a host or a [`supervisor`](Self::supervisor) was started already.
+    #[track_caller]
     pub fn host(&mut self, app: impl Fn() -> App + 'static) {
-        assert!(self.app.is_none(), "a simulated machine runs one host");
+        self.refuse_a_second_host();
         self.app = Some(Rc::new(app));
         self.start_host(0);
     }
 
+    #[track_caller]
+    fn refuse_a_second_host(&self) {
+        let kernel = self.kernel.borrow();
+        if let Some(host) = kernel.host {
+            let name = &kernel.processes[host as usize].name;
+            panic!("a simulated machine runs one host or supervisor, and has a {name} already");
+        }
+    }
+
     /// Starts a supervisor of another make in the place of a host: a program over the system itself, which ends with
     /// the answered status. Faults strike it and its children as they would a host and its workers, and
-    /// [`workers`](Self::workers) are its children. What it decides is its own affair: of the rules, only those of the
-    /// machine hold, such as that nobody spins.
+    /// [`workers`](Self::workers) are its children.
+    ///
+    /// What it decides is its own affair. Of the rules, those are checked for which it is enough to look at the machine:
+    ///
+    /// - it reaps whoever has died before it waits (S14), keeps no descriptors but two for each child beside those that
+    ///   it had at first (S23), does not spin (S34) or panic (S45), and ends after its children (S38) and only when it
+    ///   was told to (H2): by [`signal`](Self::signal), or since that is [expected](Self::expect_end);
+    /// - its children begin with the documented signals (S43), their signs of life are their own (S2), they take no work
+    ///   once they were asked to quit (S37), and end with it as was said at their birth (S42).
+    ///
+    /// All others go by the facts and orders of a host, and there are none: nobody asks whether it kills the right ones, in
+    /// time, and no more than it should, nor whether a stop comes to its end. [`heal`](Self::heal) heals it, too;
+    /// but [`heal_and_settle`](Self::heal_and_settle) and [`heal_core_and_settle`](Self::heal_core_and_settle) demand no
+    /// more of it than that it lives and that clients come to their end (L3), not that it has its workers (L1, L7) or
+    /// that nobody hangs (L2): what it must come to, the test has to say. [`fleet`](Self::fleet) knows of none.
+    ///
+    /// Nobody can start it again: where [`Class::Kick`] may strike, it has to take USR1, whose default ends it (H2).
     ///
     /// # Panics
-    /// If there is a host already.
+    /// If a [`host`](Self::host) or a supervisor was started already.
+    #[track_caller]
     pub fn supervisor(&mut self, body: impl FnOnce(Rc<dyn Sys>) -> u8 + 'static) {
-        assert!(self.kernel.borrow().host.is_none(), "a simulated machine runs one host");
+        self.refuse_a_second_host();
         let index = self.spawn("supervisor", 0, body);
         let kernel = &mut *self.kernel.borrow_mut();
         kernel.host = Some(index);
@@ -182,8 +208,10 @@ impl Sim {
     /// As `run`.
     ///
     /// # Panics
-    /// If it has not ended after a virtual day.
+    /// As [`host`](Self::host); also if it has not ended after a virtual day.
+    #[track_caller]
     pub fn run_turns(&mut self, app: impl Fn() -> App + 'static, turns: u64) -> Result<(), RunError> {
+        self.refuse_a_second_host();
         self.until = Until::Turns(turns);
         self.may_end = true;
         self.host(app);
@@ -291,7 +319,11 @@ impl Sim {
         Nanos::from(self.kernel.borrow_mut().choices.choose(Stream::Workload, entity, n))
     }
 
-    /// What may go wrong from here on. Each class is on in half of the runs.
+    /// What may go wrong from here on. Each class is on in half of the runs, which is drawn anew by each call.
+    ///
+    /// That is so after [`heal`](Self::heal) as well: faults come again, in each [`run_for`](Self::run_for) from here on;
+    /// those that were healed stay so. Whoever demands that something comes about within a bound once faults have
+    /// stopped must heal again, and count from there: [`heal_and_settle`](Self::heal_and_settle) does so.
     pub fn faults(&mut self, faults: Faults) {
         let kernel = &mut *self.kernel.borrow_mut();
         kernel.faults = faults;
@@ -361,7 +393,8 @@ impl Sim {
         }
     }
 
-    /// The end of all faults: what was broken stays broken, nothing new breaks.
+    /// The end of all faults: what was broken stays broken, nothing new breaks, unless there are [`faults`](Self::faults)
+    /// once more.
     pub fn heal(&mut self) {
         self.kernel.borrow_mut().heal();
     }
@@ -465,10 +498,11 @@ impl Sim {
             }
             None => {}
             Some(_) if self.may_end => {}
-            // Before the kick is armed, USR1 has its default.
-            Some(ended)
-                if [ExitStatus::Code(status::KICKED), ExitStatus::by(Signal::Usr1)].contains(&ended) =>
-            {
+            Some(ended) if was_kicked(ended) && self.app.is_none() => {
+                let detail = format!("a kick has ended the {}, which nobody can start again", process.name);
+                kernel.violate(Violation::new("H2", detail));
+            }
+            Some(ended) if was_kicked(ended) => {
                 drop(kernel);
                 self.start_host(100 * MILLISECOND);
             }
@@ -666,6 +700,11 @@ impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim").field("seed", &self.seed()).field("now", &self.now()).finish_non_exhaustive()
     }
+}
+
+/// Whether a host with this status was ended by a kick. Before it is armed, USR1 has its default.
+fn was_kicked(ended: ExitStatus) -> bool {
+    [ExitStatus::Code(status::KICKED), ExitStatus::by(Signal::Usr1)].contains(&ended)
 }
 
 /// What a panic of a run means: a broken invariant, or a demand of the test itself.

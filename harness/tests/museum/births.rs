@@ -20,7 +20,7 @@ fn while_forks_fail(stage: &mut Stage) {
 /// gunicorn #2504, #1663, puma #187, einhorn #2; PF-C30: whoever cannot start is started as fast as it dies.
 #[test]
 fn a_crash_at_boot_is_a_storm_of_forks() {
-    exhibit(Flaw::NoBackoff, |stage| {
+    exhibit(Flaw::NoBackoff, &["births in a minute"], |stage| {
         stage.sim.play(Scripted::of("echo").exit_after(MS, 1));
         stage.begin();
         stage.run(60 * SECOND);
@@ -33,7 +33,7 @@ fn a_crash_at_boot_is_a_storm_of_forks() {
 /// an hour ago.
 #[test]
 fn a_slot_that_was_given_up_stays_empty() {
-    exhibit(Flaw::GivesUp, |stage| {
+    exhibit(Flaw::GivesUp, &["0 of 0 serve, and 3 are to"], |stage| {
         stage.sim.play(Scripted::of("echo").incarnations(1..=8).exit_after(MS, 1));
         stage.begin();
         stage.run(300 * SECOND);
@@ -44,7 +44,7 @@ fn a_slot_that_was_given_up_stays_empty() {
 /// circus #965: those who end because they were asked to are counted as crashes.
 #[test]
 fn an_operators_stop_is_counted_as_a_crash() {
-    exhibit(Flaw::AskedIsCrash, |stage| {
+    exhibit(Flaw::AskedIsCrash, &["2 of 2 serve, and 3 are to"], |stage| {
         stage.begin();
         stage.run(2 * SECOND);
         for _ in 0..10 {
@@ -61,7 +61,7 @@ fn an_operators_stop_is_counted_as_a_crash() {
 /// gunicorn #3004, forkd #304: the system refuses a fork, and that is an exception like any other.
 #[test]
 fn a_fork_that_fails_ends_the_supervisor() {
-    exhibit(Flaw::ForkFailureIsFatal, |stage| {
+    exhibit(Flaw::ForkFailureIsFatal, &["S38", "the host ended with exit status 1"], |stage| {
         stage.begin();
         stage.run(SECOND);
         while_forks_fail(stage);
@@ -74,7 +74,7 @@ fn a_fork_that_fails_ends_the_supervisor() {
 /// circus #979, granian #148, puma #3596: the system refuses a fork, and nobody tries again.
 #[test]
 fn a_slot_whose_fork_has_failed_stays_empty() {
-    exhibit(Flaw::ForkFailureIsForGood, |stage| {
+    exhibit(Flaw::ForkFailureIsForGood, &["0 of 0 serve, and 3 are to"], |stage| {
         stage.begin();
         stage.run(SECOND);
         while_forks_fail(stage);
@@ -86,7 +86,7 @@ fn a_slot_whose_fork_has_failed_stays_empty() {
 /// supervisord #487, circus #1154: while it rests before the next attempt, it hears nothing.
 #[test]
 fn a_supervisor_that_rests_hears_nothing() {
-    exhibit(Flaw::SleepsInLoop, |stage| {
+    exhibit(Flaw::SleepsInLoop, &["it has not ended after 1s"], |stage| {
         stage.sim.play(Scripted::of("echo").slot(0).exit_after(MS, 1));
         stage.begin();
         stage.run(30 * SECOND);
@@ -98,7 +98,7 @@ fn a_supervisor_that_rests_hears_nothing() {
 /// PF-C23: five times one less of three is minus two, and then one more is none.
 #[test]
 fn fewer_than_none_are_wanted() {
-    exhibit(Flaw::CountsBelowNone, |stage| {
+    exhibit(Flaw::CountsBelowNone, &["0 of 0 serve, and 1 are to"], |stage| {
         stage.begin();
         stage.run(SECOND);
         for _ in 0..5 {

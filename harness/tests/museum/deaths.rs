@@ -8,7 +8,7 @@ use host_core::sys::Signal;
 /// gunicorn #2564, thin-prefork (TP): three deaths are one CHLD (K1), and one call collects one.
 #[test]
 fn of_several_deaths_at_once_one_is_heard_of() {
-    exhibit(Flaw::OneReapPerSignal, |stage| {
+    exhibit(Flaw::OneReapPerSignal, &["S14", "`worker 1.1` is dead"], |stage| {
         stage.begin();
         stage.run(2 * SECOND);
         for slot in 0..3 {
@@ -22,7 +22,7 @@ fn of_several_deaths_at_once_one_is_heard_of() {
 /// gunicorn #2021, puma #3255: process 1 of a container inherits a zombie that it does not know.
 #[test]
 fn a_zombie_of_somebody_else_ends_the_supervisor() {
-    exhibit(Flaw::DiesOfStrangers, |stage| {
+    exhibit(Flaw::DiesOfStrangers, &["S38", "the host ended with exit status 1"], |stage| {
         stage.begin();
         stage.run(SECOND);
         stage.sim.adopt_stranger();
@@ -38,7 +38,7 @@ fn a_zombie_of_somebody_else_ends_the_supervisor() {
 /// granian #148, uwsgi #110: who was killed is struck off the list, and stays a zombie.
 #[test]
 fn the_killed_are_never_buried() {
-    exhibit(Flaw::ForgetsTheKilled, |stage| {
+    exhibit(Flaw::ForgetsTheKilled, &["S14", "`worker 1.1` is dead"], |stage| {
         stage.sim.play(Scripted::of("echo").slot(1).incarnations(1..=1).hang_at(2 * SECOND));
         stage.begin();
         stage.run(20 * SECOND);
@@ -50,7 +50,7 @@ fn the_killed_are_never_buried() {
 /// bazel #11910, psutil #2400, pitchfork #632 and #878: the number that is killed is somebody else's by then.
 #[test]
 fn a_number_that_was_used_again_is_killed() {
-    exhibit(Flaw::KillsByNumber, |stage| {
+    exhibit(Flaw::KillsByNumber, &["somebody was replaced"], |stage| {
         // With the supervisor and three workers, none is free but that of who has just gone.
         stage.sim.pid_max(6);
         stage.begin();
@@ -63,14 +63,14 @@ fn a_number_that_was_used_again_is_killed() {
         stage.serve(3);
         let before = stage.who();
         stage.run(10 * SECOND);
-        assert_eq!(stage.who(), before);
+        stage.are_still(&before);
     });
 }
 
 /// uwsgi #2324, circus #776: while one is waited for that does not end, nobody looks after the others.
 #[test]
 fn everybody_waits_for_one_that_does_not_end() {
-    exhibit(Flaw::WaitsForTheAsked, |stage| {
+    exhibit(Flaw::WaitsForTheAsked, &["1 of 3 serve, and 3 are to"], |stage| {
         let deaf = Scripted::of("echo").slot(0).incarnations(1..=1).hang_at(2 * SECOND).ignore_term();
         stage.sim.play(deaf);
         stage.begin();
@@ -84,7 +84,7 @@ fn everybody_waits_for_one_that_does_not_end() {
 /// TP: the end of a worker's line is not told while a sibling holds a copy of it (K17).
 #[test]
 fn a_death_is_not_heard_of_while_a_sibling_holds_the_line() {
-    exhibit(Flaw::EndOfLineIsDeath, |stage| {
+    exhibit(Flaw::EndOfLineIsDeath, &["S14", "`worker 0.1` is dead"], |stage| {
         stage.begin();
         stage.run(2 * SECOND);
         stage.signal_worker(0, Signal::Kill);
@@ -96,7 +96,7 @@ fn a_death_is_not_heard_of_while_a_sibling_holds_the_line() {
 /// HB, boxlite #1184: a child that was stopped is replaced, and then goes on beside its successor.
 #[test]
 fn a_stop_is_taken_for_a_death() {
-    exhibit(Flaw::StopIsDeath, |stage| {
+    exhibit(Flaw::StopIsDeath, &["4 of 4 serve, and 3 are to"], |stage| {
         stage.begin();
         stage.run(2 * SECOND);
         stage.signal_worker(0, Signal::Stop);
@@ -104,14 +104,14 @@ fn a_stop_is_taken_for_a_death() {
         stage.signal_worker(0, Signal::Cont);
         stage.run(2 * SECOND);
         stage.serve(3);
-        assert_eq!(stage.sim.births(), 3);
+        stage.were_born(3);
     });
 }
 
 /// circus #732, TP: each death costs the supervisor a descriptor.
 #[test]
 fn each_death_costs_a_descriptor() {
-    exhibit(Flaw::LeaksLines, |stage| {
+    exhibit(Flaw::LeaksLines, &["S23", "descriptors beside two"], |stage| {
         stage.begin();
         stage.run(2 * SECOND);
         let before = stage.sim.host_descriptors();

@@ -1,5 +1,5 @@
-//! What went wrong in supervisors before this one, each as a scene: a supervisor that has the mistake fails it, the
-//! same one without it does not, and neither does ours.
+//! What went wrong in supervisors before this one, each as a scene: a supervisor that has the mistake fails it, in the
+//! words that fit the mistake, the same one without it does not, and neither does ours.
 //!
 //! Where a story was told in public, its name and number stand at the scene; PF, HB and TP are cases of the systems
 //! that this one comes from.
@@ -84,13 +84,30 @@ impl Stage {
             let runs = matches!(worker.state, WorkerState::Running | WorkerState::Blocked);
             runs && worker.hung_since.is_none() && !worker.orphaned
         });
-        assert_eq!((well.count(), workers.len()), (count, count), "{workers:?}");
+        let (well, all) = (well.count(), workers.len());
+        assert!((well, all) == (count, count), "{well} of {all} serve, and {count} are to: {workers:?}");
+    }
+
+    /// Demands that they are the same workers as before.
+    #[track_caller]
+    fn are_still(&self, before: &[(u32, u32, u32)]) {
+        let now = self.who();
+        assert!(now == before, "somebody was replaced: {before:?} became {now:?}");
+    }
+
+    /// Demands that so many workers were born, from the beginning on.
+    #[track_caller]
+    fn were_born(&self, count: usize) {
+        let born = self.sim.births();
+        let which = if born < count { "fewer" } else { "more" };
+        assert!(born == count, "{born} were born, {which} than {count}");
     }
 
     /// Demands that the supervisor lives.
     #[track_caller]
     fn lives(&self) {
-        assert_eq!(self.sim.host_status(), None);
+        let status = self.sim.host_status();
+        assert!(status.is_none(), "it has ended: {status:?}");
     }
 
     /// Demands that the supervisor comes to its end in order within `bound`.
@@ -137,13 +154,45 @@ fn play(scene: fn(&mut Stage), supervisor: Supervisor) -> Option<String> {
     })
 }
 
-/// Plays a scene with the mistake, without it, and with ours.
+/// Plays a scene with the mistake, without it, and with ours. Whoever has the mistake must fail with all of `words`: a
+/// scene in which it fails for another reason shows nothing.
 #[track_caller]
-fn exhibit(flaw: Flaw, scene: fn(&mut Stage)) {
+fn exhibit(flaw: Flaw, words: &[&str], scene: fn(&mut Stage)) {
     for supervisor in [Supervisor::Ours, Supervisor::Naive(Flaw::None)] {
         if let Some(wrong) = play(scene, supervisor) {
             panic!("{supervisor:?} is to come through it, and does not: {wrong}");
         }
     }
-    assert!(play(scene, Supervisor::Naive(flaw)).is_some(), "{flaw:?} goes unnoticed");
+    let Some(wrong) = play(scene, Supervisor::Naive(flaw)) else { panic!("{flaw:?} goes unnoticed") };
+    for part in words {
+        assert!(wrong.contains(part), "{flaw:?} is to fail by `{part}`, and fails otherwise: {wrong}");
+    }
+}
+
+/// With what words an exhibit is refused.
+fn refused(flaw: Flaw, words: &'static [&str], scene: fn(&mut Stage)) -> String {
+    let exhibited = catch_unwind(AssertUnwindSafe(|| exhibit(flaw, words, scene)));
+    violation_of(&*exhibited.expect_err("it is exhibited")).detail
+}
+
+#[test]
+fn an_exhibit_is_refused_that_shows_nothing_or_something_else() {
+    let born = |stage: &mut Stage| stage.begin();
+    let refusal = refused(Flaw::WatchesDeathsOnly, &["S14"], born);
+    assert_eq!(refusal, "WatchesDeathsOnly goes unnoticed");
+
+    let spins = |stage: &mut Stage| {
+        stage.begin();
+        stage.run(SECOND);
+    };
+    let refusal = refused(Flaw::LooksWithoutWaiting, &["S34", "serve, and"], spins);
+    let wanted = "LooksWithoutWaiting is to fail by `serve, and`, and fails otherwise: seed 0: S34: ";
+    assert!(refusal.starts_with(wanted), "{refusal}");
+
+    let never_right = |stage: &mut Stage| {
+        stage.begin();
+        stage.serve(4);
+    };
+    let refusal = refused(Flaw::WatchesDeathsOnly, &["serve, and 4"], never_right);
+    assert!(refusal.starts_with("Ours is to come through it, and does not: seed 0: "), "{refusal}");
 }

@@ -5,11 +5,14 @@ use super::Sim;
 use crate::choice::Choices;
 use crate::fault::{Class, Faults};
 use crate::sim::{Pool, WorkerState};
+use crate::violation_of;
 use host_core::fleet::beat::Pace;
 use host_core::sys::{
     Birth, Body, Child, ExitStatus, Handle, Interest, OnHostDeath, Pid, PollEvent, Signal, SlotsId, Sys,
 };
 use host_core::time::{Duration, Instant};
+use host_core::{App, Fleet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 const WORKERS: u32 = 3;
@@ -252,4 +255,103 @@ fn all_faults_together_are_overcome_and_the_same_seed_gives_the_same_run() {
     }
     assert!(reaped > 20, "in {reaped} of 40 runs a worker had to be replaced");
     assert!(pids > 5, "in {pids} of 40 runs a number was used again");
+}
+
+/// What breaks while `run` goes on; `None` if nothing does.
+fn broken(sim: &mut Sim, run: impl FnOnce(&mut Sim)) -> Option<(&'static str, String)> {
+    let ended = catch_unwind(AssertUnwindSafe(|| run(sim)));
+    let violation = violation_of(&*ended.err()?);
+    Some((violation.id, violation.detail))
+}
+
+#[test]
+fn a_kick_that_ends_a_supervisor_is_told() {
+    let pool = Pool::default();
+    let told = "a kick has ended the supervisor, which nobody can start again".to_owned();
+    let mut kicked = 0;
+    for seed in 0..16 {
+        let mut sim = machine(seed, &pool);
+        sim.faults(Faults::only(&[Class::Kick]));
+        let found = broken(&mut sim, |sim| sim.run_for(Duration::from_secs(20)));
+        let strikes = sim.struck(Class::Kick) > 0;
+        assert_eq!(found, strikes.then(|| ("H2", told.clone())), "seed {seed}");
+        kicked += u32::from(strikes);
+    }
+    assert!(kicked > 0, "nobody was kicked");
+
+    let mut sim = machine(0, &pool);
+    sim.expect_end();
+    sim.run_for(Duration::from_secs(1));
+    sim.signal(Signal::Usr1);
+    let found = broken(&mut sim, |sim| sim.run_for(Duration::from_secs(1)));
+    assert_eq!((found, sim.host_status()), (None, Some(ExitStatus::by(Signal::Usr1))), "it may end");
+}
+
+#[test]
+fn there_is_one_host_or_one_supervisor() {
+    let app = || App::new("app").fleet(Fleet::new("fleet").workers(1).run(|_| Ok(())));
+    let refused = |name| {
+        let detail = format!("a simulated machine runs one host or supervisor, and has a {name} already");
+        Some(("test", detail))
+    };
+    let mut sim = machine(0, &Pool::default());
+    assert_eq!(broken(&mut sim, |sim| sim.host(app)), refused("supervisor"));
+    assert_eq!(broken(&mut sim, |sim| sim.supervisor(Supervisor::run)), refused("supervisor"));
+    assert_eq!(broken(&mut sim, |sim| drop(sim.run_turns(app, 1))), refused("supervisor"));
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!(sim.workers().len(), WORKERS as usize, "the first one is none the worse for it");
+
+    let mut sim = Sim::new(Choices::seeded(0), &Pool::default());
+    sim.host(app);
+    assert_eq!(broken(&mut sim, |sim| sim.supervisor(Supervisor::run)), refused("host"));
+    assert_eq!(broken(&mut sim, |sim| sim.host(app)), refused("host"));
+}
+
+/// Faults, and none; then faults again, if they are asked for. How many have struck by then, each time.
+fn faults_again(choices: Choices, pool: &Pool, again: bool) -> ([u32; 3], Sim) {
+    let faults = Faults::only(&[Class::WorkerKill]);
+    let mut sim = Sim::with_full_trace(choices, pool);
+    sim.supervisor(Supervisor::run);
+    let struck = [Some(faults), None, again.then_some(faults)].map(|faults| {
+        match faults {
+            Some(faults) => sim.faults(faults),
+            None => sim.heal(),
+        }
+        sim.run_for(Duration::from_secs(10));
+        sim.struck(Class::WorkerKill)
+    });
+    (struck, sim)
+}
+
+#[test]
+fn faults_come_again_after_they_were_healed_if_they_are_asked_for() {
+    let pool = Pool::default();
+    let mut came = [0, 0];
+    for seed in 0..16 {
+        let (first, _) = faults_again(Choices::seeded(seed), &pool, false);
+        assert_eq!(first[1..], [first[0]; 2], "seed {seed}: healed is healed");
+        let (struck, sim) = faults_again(Choices::seeded(seed), &pool, true);
+        assert_eq!(struck[..2], first[..2], "seed {seed}: until then the runs are one");
+        came = [came[0] + struck[0], came[1] + struck[2] - struck[1]];
+        let (replayed, replay) = faults_again(Choices::scripted(seed, &sim.script()), &pool, true);
+        assert_eq!((replayed, replay.first_difference(&sim)), (struck, None), "seed {seed}");
+    }
+    assert!(came[0] > 0 && came[1] > 0, "so many have struck before and after: {came:?}");
+}
+
+#[test]
+fn births_are_counted_be_they_dead_or_not() {
+    let mut sim = machine(0, &Pool::default());
+    assert_eq!(sim.births(), 0);
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!(sim.births(), 3);
+    let worker = sim.workers()[0].pid;
+    sim.signal_worker(worker, Signal::Kill);
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!((sim.births(), sim.workers().len()), (4, 3), "one of them is gone");
+    sim.adopt_stranger();
+    sim.expect_end();
+    sim.signal(Signal::Kill);
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!((sim.births(), sim.workers().len()), (4, 0), "and a stranger is none");
 }
