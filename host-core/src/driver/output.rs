@@ -103,7 +103,8 @@ impl Driver {
             self.children.reading.resting.remove(&worker);
             let Some(mut captured) = self.children.take_captured(worker) else { continue };
             for stream in StdStream::ALL {
-                self.read_some(worker, &mut captured, stream, 1);
+                // All of it: who waits for room must not wait for another rest, since that is no sign of life.
+                self.read_some(worker, &mut captured, stream, READ_MAX);
             }
             if let Some(told) = captured.output.left_out(now, false) {
                 self.tell_output(worker, captured.pid, StdStream::Stdout, "", told);

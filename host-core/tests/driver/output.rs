@@ -208,6 +208,7 @@ fn whoever_prints_too_much_rests_is_read_at_a_deadline_and_watched_again_when_it
         "poll_delete h2",
         "wait 10",
         "pipe_read h2 Ok(2)",
+        "pipe_read h2 Err(EAGAIN)",
         "pipe_read h4 Err(EAGAIN)",
         "wait 10",
     ];
