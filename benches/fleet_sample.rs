@@ -30,6 +30,7 @@ fn workers(host: &Linux) -> Result<Vec<Child>> {
             slot: (slots, slot, 1),
             on_host_death: OnHostDeath::Exit,
             drain_timeout: Duration::from_secs(1),
+            output: None,
         };
         let body = move |sys: Rc<dyn Sys>| {
             let block = black_box(vec![1_u8; BLOCK]);
