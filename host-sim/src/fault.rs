@@ -69,13 +69,13 @@ pub enum Class {
     Freeze = 25,
     /// A worker exits 0 by itself at the moment when its host kills it.
     ExitRace = 26,
+    /// Workers cannot confine themselves as their fleet says (EPERM, EAGAIN).
+    Unconfined = 27,
     /// The disk is full: nothing is written to any file.
-    DiskFull = 27,
+    DiskFull = 28,
     /// Log files are renamed, and the host is told (USR1), as logrotate does it. One time in four a file cannot be
     /// opened anew.
-    Rotation = 28,
-    /// Workers cannot confine themselves as their fleet says (EPERM, EAGAIN).
-    Unconfined = 29,
+    Rotation = 29,
 }
 
 impl Class {
@@ -108,9 +108,9 @@ impl Class {
         Self::HostSlow,
         Self::Freeze,
         Self::ExitRace,
+        Self::Unconfined,
         Self::DiskFull,
         Self::Rotation,
-        Self::Unconfined,
     ];
 
     const fn bit(self) -> u32 {

@@ -15,8 +15,9 @@ fn prefork() -> App {
         .heartbeat_timeout(Duration::from_secs(1))
         .boot_timeout(Duration::from_secs(1))
         .drain_timeout(Duration::from_secs(1))
+        .nice(1)
         .host(|_| App::new("worker").service(Echo::default()));
-    App::new("echo").listen("echo", "127.0.0.1:7000").fleet(fleet)
+    App::new("echo").listen("echo", "127.0.0.1:7000").log("/var/echo.log").fleet(fleet)
 }
 
 /// What a host was told and ordered in a busy minute, and how many faults struck.
@@ -46,7 +47,8 @@ fn live(seed: u64, app: fn() -> App, faults: Faults, class: Class) -> (u64, u32)
 /// What must happen as well for a class to be noticed: children that are born, or killed.
 fn companions(class: Class) -> &'static [Class] {
     const BIRTHS: &[Class] = &[Class::WorkerKill, Class::WorkerCrash, Class::WorkerHang];
-    let needs_births = [Class::SlowBoot, Class::NeverReady, Class::ForkFailure, Class::LateNews];
+    let needs_births =
+        [Class::SlowBoot, Class::NeverReady, Class::ForkFailure, Class::LateNews, Class::Unconfined];
     if class == Class::ExitRace {
         &[Class::WorkerHang]
     } else if needs_births.contains(&class) {
@@ -57,7 +59,7 @@ fn companions(class: Class) -> &'static [Class] {
 }
 
 #[test]
-fn every_class_of_fault_changes_what_a_host_lives_through_except_a_jump_of_the_wall_clock() {
+fn every_class_of_fault_changes_what_a_host_lives_through_but_for_two_that_are_no_facts() {
     // What is lived through without a class is the same for all that have the same companions.
     let mut lived = BTreeMap::new();
     for class in Class::ALL {
@@ -67,15 +69,20 @@ fn every_class_of_fault_changes_what_a_host_lives_through_except_a_jump_of_the_w
         let (mut struck, mut changed) = (0, 0);
         for seed in 0..12 {
             let key = (seed, class >= Class::WorkerHang, beside);
-            let without = *lived.entry(key).or_insert_with(|| live(seed, app, Faults::only(beside), class).0);
+            // Whether anything may go wrong at all is known to the machine, which has its freedoms then.
+            let beside: Vec<_> = beside.iter().copied().chain([Class::WallJump]).collect();
+            let without =
+                *lived.entry(key).or_insert_with(|| live(seed, app, Faults::only(&beside), class).0);
             let both: Vec<_> = beside.iter().copied().chain([class]).collect();
             let (with, strikes) = live(seed, app, Faults::only(&both), class);
             struck += u32::from(strikes > 0);
             changed += u32::from(with != without);
         }
-        assert!((2..=10).contains(&struck), "{class:?} is on in half of the runs, not in {struck} of 12");
-        if class == Class::WallJump {
-            assert_eq!(changed, 0, "a jump of the wall clock changes a decision (S3)");
+        // Of thirty classes one may well be on in a single run of twelve.
+        assert!((1..=11).contains(&struck), "{class:?} is on in half of the runs, not in {struck} of 12");
+        // What time a wall shows is no fact (S3), and what becomes of a line of the log is none either.
+        if [Class::WallJump, Class::DiskFull].contains(&class) {
+            assert_eq!(changed, 0, "{class:?} changes a decision");
         } else {
             assert!(changed > 0, "{class:?} struck in {struck} runs and changed nothing");
         }
