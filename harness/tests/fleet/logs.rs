@@ -77,8 +77,10 @@ fn each_notice_is_one_line_of_the_log_and_none_is_lost_by_a_rotation() {
             sim.rotate_logs();
         }
         sim.heal_and_settle();
-        assert_eq!(lines_of(sim), *told.borrow());
-        let headers = told.borrow().iter().filter(|line| line.starts_with("the log of process")).count();
+        // The run may end between a line and whoever hears of it next.
+        let (lines, told) = (lines_of(sim), told.borrow());
+        assert!(lines.starts_with(&told) && lines.len() <= told.len() + 1, "{lines:?}");
+        let headers = told.iter().filter(|line| line.starts_with("the log of process")).count();
         assert_eq!(headers, 6);
     });
 }

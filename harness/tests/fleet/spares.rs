@@ -105,7 +105,8 @@ fn whatever_happens_a_fleet_that_follows_its_load_stays_within_its_bounds_and_se
         }
         load(sim, 4);
         sim.run_for(20 * SECOND);
-        sim.heal_core_and_settle();
+        // Not with slots that stay broken: that asks for as many as are wanted, which the load has just changed (L7).
+        sim.heal_and_settle();
     });
 }
 
