@@ -110,7 +110,8 @@ impl Host {
             Event::Started { turns_max } => {
                 turns.started(config, now, turns_max, setting.orders);
                 fleets.started(&mut setting);
-                if config.reap_strangers {
+                // One that was to run for no turn at all has ended already.
+                if config.reap_strangers && !turns.is_ended() {
                     // Who ended before the signals were this host's has sent its CHLD to whoever ran here before, such as
                     // the script of a container that has become the host by exec.
                     setting.orders.push_back(Action::ReadChildNews { reap_strangers: true });
