@@ -5,6 +5,7 @@ use crate::kernel::process::{Life, Process, Run};
 use crate::kernel::rules::Rule;
 use host_core::sys::{ExitStatus, ManagerWants, Pid, Signal};
 use host_core::time::{Duration, Instant};
+use std::net::SocketAddr;
 
 /// What a worker truly is, whatever its host believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +140,11 @@ impl Sim {
         let kernel = self.kernel.borrow();
         let host = &kernel.processes[kernel.host? as usize];
         host.number.filter(|_| host.is_living())
+    }
+
+    /// Where the listener of this name is, as the last host that has bound it has told.
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.kernel.borrow().addresses.get(listener).copied()
     }
 
     /// What the pid file at this path says, if there is one.
