@@ -206,8 +206,8 @@ impl<'a> World<'a> {
     ///
     /// # Panics
     /// If it is none of the [`workers`](Self::workers) any more: with whether it is dead and was not reaped, and
-    /// with who lives. A process that dies in this very moment may be taken for one that lives; the signal has no effect
-    /// then.
+    /// with who lives. A process that dies in this very moment may be taken for one that lives: the signal has
+    /// no effect then, or a report says that it is gone.
     #[track_caller]
     pub fn signal_worker(&mut self, worker: Who, signal: Signal) {
         match &mut self.0 {
