@@ -48,13 +48,15 @@ pub use simulated::{run_scripted, run_simulated};
 use crate::process::Process;
 use host_core::sys::{ExitStatus, Signal};
 use host_sim::Sim;
+use std::fmt;
 use std::time::Duration;
 
-/// What a body acts in. It sees of a host what can be seen from outside, in each world alike: its workers by their
-/// numbers, its end, and what it answers.
+/// What a body acts in. It sees of a host what can be seen from outside, in each world alike: its workers, its end,
+/// and what it answers.
 ///
-/// Whatever is expected is named by the method, and waited for up to a bound: of virtual time in a simulation, and
-/// of real time, which scales ([`TIME_SCALE`](crate::process::TIME_SCALE)), for processes.
+/// Whatever is expected is named by the method, and waited for up to a bound, which holds for all that the method does:
+/// of virtual time in a simulation, and of real time, which scales ([`TIME_SCALE`](crate::process::TIME_SCALE)), for
+/// processes.
 #[derive(Debug)]
 pub struct World<'a>(Kind<'a>);
 
@@ -69,13 +71,47 @@ pub enum WorldKind {
     Real,
 }
 
+/// One worker, and nobody else: its number may come back, and then names its successor.
+///
+/// A number together with the moment of a birth is nobody else's, as far as can be seen from outside: the system counts
+/// moments in ticks of 10 ms. On a simulated machine it is the number together with slot and incarnation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Who {
+    pid: u32,
+    birth: Birth,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Birth {
+    Seat { slot: u32, incarnation: u32 },
+    Tick(u64),
+}
+
+impl Who {
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+}
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.birth {
+            Birth::Seat { slot, incarnation } => {
+                write!(f, "{} (slot {slot}, incarnation {incarnation})", self.pid)
+            }
+            Birth::Tick(tick) => write!(f, "{} (born at tick {tick})", self.pid),
+        }
+    }
+}
+
 enum Kind<'a> {
     Simulated { sim: &'a mut Sim, is_scripted: bool },
     Real(&'a Process),
 }
 
-impl std::fmt::Debug for Kind<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Simulated { is_scripted: true, .. } => "Scripted",
             Self::Simulated { .. } => "Simulated",
@@ -109,7 +145,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets time pass, in which whatever may happen does.
+    /// Lets time pass, in which whatever may happen does. Where nobody is left with whom anything could happen, processes
+    /// are not waited for.
     #[track_caller]
     pub fn pass(&mut self, duration: Duration) {
         match &mut self.0 {
@@ -118,35 +155,38 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The numbers of the workers that live, in the order of their births.
-    pub fn workers(&self) -> Vec<u32> {
+    /// The workers that live and whose host does, in the order of their births. Of processes they are the children; of two
+    /// that were born within the same 10 ms the one with the lower number is the first.
+    pub fn workers(&self) -> Vec<Who> {
         match &self.0 {
             Kind::Simulated { sim, .. } => simulated::workers(sim),
-            Kind::Real(process) => process.children().iter().map(crate::process::Node::pid).collect(),
+            Kind::Real(process) => real::workers(process),
         }
     }
 
-    /// Waits until so many workers live, neither more nor less; their numbers.
+    /// Waits until so many [`workers`](Self::workers) live, neither more nor less; who they are.
     ///
     /// # Panics
     /// With what is instead, after `bound`.
     #[track_caller]
-    pub fn expect_workers(&mut self, count: usize, bound: Duration) -> Vec<u32> {
+    pub fn expect_workers(&mut self, count: usize, bound: Duration) -> Vec<Who> {
         match &mut self.0 {
             Kind::Simulated { sim, .. } => simulated::expect_workers(sim, count, bound),
-            Kind::Real(process) => {
-                let living = process.expect("as many workers as are wanted").within(bound).children(count);
-                living.iter().map(crate::process::Node::pid).collect()
-            }
+            Kind::Real(process) => real::expect_workers(process, count, bound),
         }
     }
 
-    /// Waits until somebody else lives in the place of `worker`, who was one of `before`; the numbers of all.
+    /// Waits until somebody else lives in the place of `worker`, who was one of `before`, and they are as many; who they
+    /// all are.
     ///
     /// # Panics
-    /// With what is instead, after `bound`.
+    /// With what is instead, after `bound`; if `worker` was none of `before`.
     #[track_caller]
-    pub fn expect_replaced(&mut self, before: &[u32], worker: u32, bound: Duration) -> Vec<u32> {
+    pub fn expect_replaced(&mut self, before: &[Who], worker: Who, bound: Duration) -> Vec<Who> {
+        assert!(
+            before.contains(&worker),
+            "{worker:?} was not there before, and cannot be replaced: there were {before:?}"
+        );
         match &mut self.0 {
             Kind::Simulated { sim, .. } => simulated::expect_replaced(sim, before, worker, bound),
             Kind::Real(process) => real::expect_replaced(process, before, worker, bound),
@@ -165,29 +205,37 @@ impl<'a> World<'a> {
     /// Sends a worker a signal. STOP makes it as silent as one that hangs, in each world.
     ///
     /// # Panics
-    /// If no worker has this number.
+    /// If it is none of the [`workers`](Self::workers) any more: with whether it is dead and was not reaped, and
+    /// with who lives. A process that dies in this very moment may be taken for one that lives: the signal has
+    /// no effect then, or a report says that it is gone.
     #[track_caller]
-    pub fn signal_worker(&mut self, worker: u32, signal: Signal) {
+    pub fn signal_worker(&mut self, worker: Who, signal: Signal) {
         match &mut self.0 {
             Kind::Simulated { sim, .. } => simulated::signal_worker(sim, worker, signal),
             Kind::Real(process) => real::signal_worker(process, worker, signal),
         }
     }
 
-    /// Connects to the listener of this name, says `request`, and waits for precisely `answer`. Stand-ins have no
-    /// service, and are not asked.
+    /// Waits until the listener of this name is bound, connects to it, says `request`, and waits for precisely `answer`.
+    /// Stand-ins have no service, and are not asked.
     ///
     /// A real host is asked at the address that it tells of when the listener is bound, as hosts do on standard error.
     ///
     /// # Panics
-    /// With what came instead, after `bound`.
+    /// With what came instead, after `bound`, or as soon as it can be no answer any more.
     #[track_caller]
     pub fn ask(&mut self, listener: &str, request: &[u8], answer: &[u8], bound: Duration) {
-        match &mut self.0 {
-            Kind::Simulated { is_scripted: true, .. } => {}
+        let heard = match &mut self.0 {
+            Kind::Simulated { is_scripted: true, .. } => return,
             Kind::Simulated { sim, .. } => simulated::ask(sim, listener, request, answer, bound),
             Kind::Real(process) => real::ask(process, listener, request, answer, bound),
-        }
+        };
+        let Heard { bytes, end } = heard;
+        let (bytes_shown, answer_shown) = (bytes.escape_ascii(), answer.escape_ascii());
+        assert!(
+            bytes == answer,
+            "`{listener}` is to answer \"{answer_shown}\", and has answered \"{bytes_shown}\": {end}"
+        );
     }
 
     /// Waits for the end of the host, of which nobody is left then; its exit status, `None` if a signal ended it.
@@ -201,17 +249,46 @@ impl<'a> World<'a> {
                 ExitStatus::Code(code) => Some(code),
                 ExitStatus::Signal { .. } | ExitStatus::Unknown => None,
             },
-            Kind::Real(process) => {
-                let status = process.expect("the end of the host").within(bound).exit();
-                process.expect("the end of all of its processes").within(bound).nobody();
-                status.code().and_then(|code| u8::try_from(code).ok())
-            }
+            Kind::Real(process) => real::expect_end(process, bound),
         }
     }
 }
 
+/// What came of a question.
+#[derive(Debug)]
+struct Heard {
+    bytes: Vec<u8>,
+    /// Why it is not more.
+    end: String,
+}
+
+/// Whether more may come of which `answer` is made.
+fn may_go_on(heard: &[u8], answer: &[u8]) -> bool {
+    heard.len() < answer.len() && answer.starts_with(heard)
+}
+
+/// Fails for a worker that cannot be sent a signal.
+#[track_caller]
+fn cannot_signal(worker: Who, signal: Signal, is_dead: bool, living: &[Who]) -> ! {
+    let found = if is_dead { "is dead and was not reaped" } else { "is no worker any more" };
+    panic!("wanted is a living worker, to be sent {signal}, and {worker:?} {found}: there are {living:?}")
+}
+
 /// Makes a test of a body for each world that is named: `scripted` and `simulated` take a function that gives the
 /// application, and run many seeds as [`check!`](crate::check!) does; `real` takes a [`Spawn`](crate::process::Spawn).
+/// Any other is no world:
+///
+/// ```compile_fail
+/// # use host_core::{App, Fleet};
+/// # fn app() -> App { App::new("app").fleet(Fleet::new("fleet").workers(1).run(|_| Ok(()))) }
+/// harness::worlds! {
+///     fn nobody_dies(world) {
+///         world.pass(std::time::Duration::from_secs(1));
+///     }
+///     imagined: app,
+/// }
+/// # fn main() {}
+/// ```
 ///
 /// The tests are in a module of the body's name, and called as the worlds are. See [`world`](crate::world).
 #[macro_export]

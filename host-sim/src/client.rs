@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// How long a client waits for an answer before it gives up.
+/// How long a client waits for an answer before it gives up, unless it was told otherwise.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a client's body ended early.
@@ -70,6 +70,8 @@ pub struct Client {
     pub(crate) stream: Option<Stream>,
     /// Which of its kind it is, from 0.
     pub(crate) number: usize,
+    /// How long it waits in each of its calls.
+    pub(crate) patience: Duration,
 }
 
 impl Client {
@@ -94,7 +96,7 @@ impl Client {
                 self.kernel.borrow_mut().violate(Violation::new("test", error.to_string()));
                 return Err(error);
             };
-            self.stream = Some(Stream::connect(Rc::clone(&self.sys), address, PATIENCE)?);
+            self.stream = Some(Stream::connect(Rc::clone(&self.sys), address, self.patience)?);
         }
         Ok(self.stream.as_mut().expect("just set"))
     }
@@ -217,5 +219,56 @@ impl Clients {
     /// The errors of those that ended early.
     pub fn errors(&self) -> Vec<ClientError> {
         self.endings.borrow().iter().filter_map(|ending| ending.clone()?.err()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choice::Choices;
+    use crate::sim::{Pool, Sim};
+    use host_core::{App, Fleet};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A machine on which somebody takes connections and says nothing.
+    fn machine() -> Sim {
+        let app = || {
+            let fleet = Fleet::new("silent").workers(1).run(|worker| {
+                let _clients = [worker.accept("silent")?, worker.accept("silent")?];
+                while worker.pause(SECOND) {}
+                Ok(())
+            });
+            App::new("app").listen("silent", "127.0.0.1:7000").fleet(fleet)
+        };
+        let mut sim = Sim::new(Choices::seeded(0), &Pool::default());
+        assert_eq!(sim.address("silent"), None, "nobody has bound it");
+        sim.host(app);
+        sim.run_for(SECOND);
+        sim
+    }
+
+    #[test]
+    fn one_client_comes_at_once_and_waits_for_as_long_as_it_was_told() {
+        let mut sim = machine();
+        assert_eq!(sim.address("silent"), Some(([127, 0, 0, 1], 7000).into()));
+        assert_eq!(sim.address("nobody"), None);
+        for patience in [SECOND / 10, 60 * SECOND] {
+            let begun = sim.now();
+            let client = sim.client("silent", patience, |client| client.expect(b"something"));
+            assert!(sim.run_until(2 * patience, |_| client.all_ended()));
+            assert_eq!(client.errors(), [ClientError::Io(Errno::TIMEDOUT)]);
+            let took = sim.now().since(begun);
+            assert!(took >= patience && took < patience + SECOND / 100, "{patience:?}: {took:?}");
+        }
+        assert_eq!(sim.client_calls(), [1, 1], "it can be left out of a run like others");
+    }
+
+    #[test]
+    fn the_patient_are_waited_for_when_all_settles() {
+        let mut sim = machine();
+        let client = sim.client("silent", 2000 * SECOND, |client| client.expect(b"something"));
+        sim.heal_and_settle();
+        assert_eq!(client.errors(), [ClientError::Io(Errno::TIMEDOUT)]);
     }
 }

@@ -15,7 +15,7 @@ pub use scripted::Scripted;
 
 use crate::check::Violation;
 use crate::choice::{Choice, Choices, Script, Stream};
-use crate::client::{Client, ClientError, Clients, Endings};
+use crate::client::{self, Client, ClientError, Clients, Endings};
 use crate::coroutine::{Body, Gate, Stacks};
 use crate::fault::{Class, Faults};
 use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos, SECOND};
@@ -100,6 +100,8 @@ pub struct Sim {
     clients_left: Rc<RefCell<usize>>,
     /// How many clients each call asked for.
     client_calls: Vec<u32>,
+    /// How long the most patient client waits in each of its calls.
+    patience: Duration,
     /// Events until the present virtual second began, and that second.
     pace: (u64, Nanos),
     /// After so many events nobody is interested any more.
@@ -142,6 +144,7 @@ impl Sim {
             may_end: false,
             clients_left: Rc::default(),
             client_calls: Vec::new(),
+            patience: client::PATIENCE,
             pace: (0, 0),
             events_max: u64::MAX,
             quiet: false,
@@ -280,11 +283,34 @@ impl Sim {
     }
 
     /// Starts `count` clients of the listener `listener`, at moments within a second. Each runs `body`
-    /// once, in a process of its own.
+    /// once, in a process of its own, and waits for up to ten seconds in each of its calls.
     pub fn clients(
         &mut self,
         listener: &str,
         count: usize,
+        body: impl Fn(&mut Client) -> Result<(), ClientError> + 'static,
+    ) -> Clients {
+        let within_a_second = |sim: &Self, who| MILLISECOND + sim.choose(who, 1000) * MILLISECOND;
+        self.start_clients(listener, count, client::PATIENCE, within_a_second, body)
+    }
+
+    /// Starts one client of the listener `listener`, now, which waits for up to `patience` in each of its calls.
+    pub fn client(
+        &mut self,
+        listener: &str,
+        patience: Duration,
+        body: impl Fn(&mut Client) -> Result<(), ClientError> + 'static,
+    ) -> Clients {
+        self.patience = self.patience.max(patience);
+        self.start_clients(listener, 1, patience, |_, _| 0, body)
+    }
+
+    fn start_clients(
+        &mut self,
+        listener: &str,
+        count: usize,
+        patience: Duration,
+        delay: impl Fn(&Self, Index) -> Nanos,
         body: impl Fn(&mut Client) -> Result<(), ClientError> + 'static,
     ) -> Clients {
         let body = Rc::new(body);
@@ -299,9 +325,10 @@ impl Sim {
             let listener = listener.to_owned();
             *left.borrow_mut() += 1;
             let next = self.kernel.borrow().processes.len() as Index;
-            let delay = MILLISECOND + self.choose(next, 1000) * MILLISECOND;
+            let delay = delay(self, next);
             self.spawn(&format!("client {number}"), delay, move |sys| {
-                let mut client = Client { kernel, sys, index: next, listener, stream: None, number };
+                let stream = None;
+                let mut client = Client { kernel, sys, index: next, listener, stream, number, patience };
                 let ended = if absent { Ok(()) } else { body(&mut client) };
                 if let (Err(error), Some(book)) = (&ended, client.kernel.borrow_mut().trace.book_mut()) {
                     book.endings.insert(next, error.to_string());
@@ -381,7 +408,7 @@ impl Sim {
     fn settle_clients(&mut self) {
         // A client waits for its patience in each of its calls; the operator waits for twice the threshold
         // before the kick, and so may the clients that come then.
-        let bound = crate::client::PATIENCE * 60 + self.patience_of_operators() + Duration::from_secs(120);
+        let bound = self.patience * 60 + self.patience_of_operators() + Duration::from_secs(120);
         let left = Rc::clone(&self.clients_left);
         let settled = |sim: &Self| {
             let well = sim.kernel.borrow().host_is_well() || sim.may_end && sim.host_status().is_some();
@@ -615,7 +642,7 @@ impl Sim {
         Script::of(&kernel.choices, kernel.plan.faults())
     }
 
-    /// How many clients each call of [`clients`](Self::clients) asked for, so far.
+    /// How many clients each call of [`clients`](Self::clients) and [`client`](Self::client) asked for, so far.
     pub fn client_calls(&self) -> &[u32] {
         &self.client_calls
     }

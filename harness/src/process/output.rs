@@ -14,18 +14,26 @@ pub struct Output {
     stream: Stream,
     /// The number of the line to be read next.
     next: u64,
+    /// How long each of its waits may take.
+    bound: Duration,
 }
 
 impl Output {
     pub(super) fn new(shared: Arc<Shared>, stream: Stream) -> Self {
-        Self { shared, stream, next: 0 }
+        Self { shared, stream, next: 0, bound: scaled(BOUND) }
+    }
+
+    /// How long each of its waits may take; by default [`BOUND`]. Scales by [`TIME_SCALE`](super::TIME_SCALE).
+    #[must_use]
+    pub fn within(self, bound: Duration) -> Self {
+        Self { bound: scaled(bound), ..self }
     }
 
     /// Waits for a line like `pattern` (see [`Expect::line`](super::Expect::line)); those before it are passed
     /// over.
     ///
     /// # Panics
-    /// With a report, if there is none within [`BOUND`].
+    /// With a report, if there is none within its bound.
     #[track_caller]
     pub fn until(&mut self, pattern: &str) -> Captures {
         self.lines_until(pattern).1
@@ -34,7 +42,7 @@ impl Output {
     /// Waits for a line like `pattern`, and gives it with those before it.
     ///
     /// # Panics
-    /// With a report, if there is none within [`BOUND`].
+    /// With a report, if there is none within its bound.
     #[track_caller]
     pub fn all_until(&mut self, pattern: &str) -> Vec<String> {
         self.lines_until(pattern).0
@@ -43,11 +51,11 @@ impl Output {
     /// Waits until nobody can say anything any more: what was said since.
     ///
     /// # Panics
-    /// With a report, if that takes longer than [`BOUND`].
+    /// With a report, if that takes longer than its bound.
     #[track_caller]
     pub fn rest(&mut self) -> String {
         let stream = self.stream;
-        let bound = scaled(BOUND);
+        let bound = self.bound;
         let ended = self.shared.wait(bound, |state| state.said[stream as usize].has_ended().then_some(()));
         if ended.is_none() {
             let wanted = format!("the end of {stream}");
@@ -82,7 +90,7 @@ impl Output {
     #[track_caller]
     fn lines_until(&mut self, pattern: &str) -> (Vec<String>, Captures) {
         let pattern = Pattern::of(pattern);
-        let bound = scaled(BOUND);
+        let bound = self.bound;
         let mut passed = Vec::new();
         let (stream, next) = (self.stream, &mut self.next);
         let found = self.shared.wait(bound, |state| {

@@ -172,6 +172,11 @@ impl Sim {
         self.kernel.borrow().disk.file(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
+    /// Where the listener of this name is, as the last host that has bound it has told.
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.kernel.borrow().addresses.get(listener).copied()
+    }
+
     /// What the pid file at this path says, if there is one.
     pub fn pid_file(&self, path: &str) -> Option<String> {
         self.kernel.borrow().disk.pid_file(path).map(str::to_owned)
