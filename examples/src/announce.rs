@@ -44,6 +44,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::SignalIgnored { .. }
         | Notice::StrangerReaped { .. }
         | Notice::BodyFailed { .. }
+        | Notice::PolicyFailed
         | Notice::Fleet(_)
         | Notice::Stopped => {}
     }

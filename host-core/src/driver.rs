@@ -6,6 +6,7 @@
 mod context;
 mod listeners;
 mod manager;
+mod policies;
 mod recorder;
 mod signals;
 mod start;
@@ -219,6 +220,7 @@ impl Driver {
             Action::Mind { worker, lanes } => self.mind(worker, lanes),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
             Action::ReadMemory { fleet } => self.read_memory(fleet),
+            Action::AskScale { fleet } => self.ask_scale(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),
             Action::TellFleet { fleet, notice } => {

@@ -183,6 +183,12 @@ impl Host {
             Event::Memory { fleet, readings } => {
                 fleets.tell(&mut setting, fleet, |crew, means| crew.sampled(means, &readings));
             }
+            Event::ScaleAnswered { fleet, workers } => {
+                fleets.tell(&mut setting, fleet, |crew, means| crew.scale_answered(means, workers));
+            }
+            Event::ExitJudged { worker, restart } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, _| crew.exit_judged(worker, restart));
+            }
             Event::ChildStopped { pid } => {
                 fleets.tell_of(&mut setting, pid, |crew, means| crew.stopped(means, pid));
             }

@@ -84,6 +84,9 @@ pub enum Notice {
         /// Who.
         worker: WorkerId,
     },
+    /// A function by which the author decides about the fleet that is the subject has panicked, with the error of the
+    /// record: nothing changes.
+    PolicyFailed,
     /// Something about a fleet, which is the subject.
     Fleet(FleetNotice),
     /// The recording of this host ends; the host goes on.
@@ -119,6 +122,7 @@ impl Notice {
             Self::ConnectFailed { .. }
             | Self::AcceptPaused { .. }
             | Self::BodyFailed { .. }
+            | Self::PolicyFailed
             | Self::RecordingStopped { .. }
             | Self::ManagerLost { .. }
             | Self::DrainCutShort { .. } => Level::Warn,
@@ -180,6 +184,10 @@ impl fmt::Display for Record<'_> {
             Notice::BodyFailed { worker } => {
                 let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
                 write!(f, "fleet `{subject}`: {worker} failed{error}")
+            }
+            Notice::PolicyFailed => {
+                let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
+                write!(f, "fleet `{subject}`: a function that decides about it failed{error}")
             }
             Notice::Fleet(notice) => write!(f, "fleet `{subject}`: {notice}"),
             Notice::ManagerLost { errno } => {

@@ -7,6 +7,7 @@ mod faults;
 mod liveness;
 mod memory;
 mod nested;
+mod policies;
 mod queue;
 mod rare;
 mod recycling;

@@ -105,7 +105,7 @@ fn whatever_happens_a_fleet_that_follows_its_load_stays_within_its_bounds_and_se
         }
         load(sim, 4);
         sim.run_for(20 * SECOND);
-        sim.heal_core_and_settle();
+        sim.heal_and_settle();
     });
 }
 

@@ -3,6 +3,7 @@
 use super::{Driver, NamedListener};
 use crate::app::App;
 use crate::app::fleet::{Body, Fleet};
+use crate::app::policy::Policies;
 use crate::error::{ConfigError, Error, Mistake, RunError, exit};
 use crate::event::Event;
 use crate::fleet::config::FleetConfig;
@@ -34,6 +35,7 @@ pub(super) struct Children {
 struct Staffed {
     config: Rc<FleetConfig>,
     body: Body,
+    policies: Policies,
     slots: SlotsId,
 }
 
@@ -74,11 +76,11 @@ impl Children {
             });
         }
         let mut staffed = Vec::new();
-        for Fleet { mut config, body, listens: _ } in fleets {
+        for Fleet { mut config, body, policies, listens: _ } in fleets {
             config.workers.get_or_insert(processors);
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
-            staffed.push(Staffed { config: Rc::new(config), body, slots });
+            staffed.push(Staffed { config: Rc::new(config), body, policies, slots });
         }
         Ok(Self { fleets: staffed, ..Self::default() })
     }
@@ -97,6 +99,10 @@ impl Children {
         let first = WorkerId { fleet, slot: Slot::new(0), incarnation: 0 };
         let last = WorkerId { fleet, slot: Slot::new(u16::MAX), incarnation: u32::MAX };
         self.links.range(first..=last)
+    }
+
+    pub(super) fn policies(&self, fleet: FleetId) -> &Policies {
+        &self.fleets[fleet.index()].policies
     }
 
     pub(super) fn name(&self, fleet: FleetId) -> Rc<FleetConfig> {
@@ -182,6 +188,7 @@ impl Driver {
             Ok(Some(status)) => {
                 self.hear(worker, LAST_WORDS_MAX);
                 self.forget(worker);
+                self.ask_on_exit(worker, status);
                 self.shared.registry.tell(Event::WorkerExited { worker, status });
             }
             // It was reported too early.

@@ -34,6 +34,8 @@ variants! {
         26 = Tick;
         27 = MindFailed { worker };
         28 = Memory { fleet, readings };
+        29 = ScaleAnswered { fleet, workers };
+        30 = ExitJudged { worker, restart };
     }
     Outcome {
         1 = Done(activity);

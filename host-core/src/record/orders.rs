@@ -28,6 +28,7 @@ variants! {
         17 = Finish(ending);
         18 = Mind { worker, lanes };
         19 = ReadMemory { fleet };
+        20 = AskScale { fleet };
     }
     Why {
         1 = Callback;
@@ -60,6 +61,7 @@ variants! {
         15 = Stopped;
         16 = RecordingStopped { facts, errno };
         17 = ManagerLost { errno };
+        18 = PolicyFailed;
     }
     FleetNotice {
         1 = Starting { workers };

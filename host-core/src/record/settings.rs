@@ -23,7 +23,7 @@ fields! {
         name, workers, workers_max, boot_timeout, heartbeat_timeout, late_warning, soft_signal, idle_beats,
         drain_timeout, term_timeout, quit_patience, io_timeout, on_host_death, requests_max,
         requests_jitter_percent, surge_max, backoff, stable_after, restart_budget, on_exhausted,
-        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, memory,
+        degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, memory, scale_each,
     }
     MemoryBound { max, figure, period }
     Spares { min, max, period, shrink_after }

@@ -9,7 +9,7 @@ use crate::action::{Action, Ending};
 use crate::config::HostConfig;
 use crate::event::{Activity, Event, Outcome};
 use crate::fleet::beat::{Beat, Pace};
-use crate::fleet::config::FleetConfig;
+use crate::fleet::config::{FleetConfig, Restart};
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::fleet::notice::FleetNotice;
 use crate::id::{FleetId, ServiceId, Slot, SocketId, WorkerId};
@@ -113,12 +113,14 @@ fn facts() -> Vec<(Event, &'static str)> {
             Event::Memory { fleet: FLEET, readings: vec![(WORKER, Ok(130)), (WORKER, Err(Errno::MFILE))] },
             "1c 01 02 01 c8 01 09 01 82 01 01 c8 01 09 00 18",
         ),
+        (Event::ScaleAnswered { fleet: FLEET, workers: 8 }, "1d 01 08"),
+        (Event::ExitJudged { worker: WORKER, restart: Restart::Never }, "1e 01 c8 01 09 03"),
     ]
 }
 
 /// How many numbers of facts and of orders are given out.
-const FACTS: u8 = 28;
-const ORDERS: u8 = 19;
+const FACTS: u8 = 30;
+const ORDERS: u8 = 20;
 
 fn bytes(value: &impl Wire) -> Vec<u8> {
     let mut out = Out::new(Text::Kept);
@@ -151,9 +153,9 @@ fn each_fact_has_the_bytes_that_it_has_always_had() {
 #[test]
 fn numbers_that_nobody_has_are_told_with_what_was_wanted() {
     for (found, wanted) in [
-        (value::<Event>(&[FACTS + 1]).map(drop), "29 is no Event"),
+        (value::<Event>(&[FACTS + 1]).map(drop), "31 is no Event"),
         (value::<Event>(&[0]).map(drop), "0 is no Event"),
-        (value::<Action>(&[ORDERS + 1]).map(drop), "20 is no Action"),
+        (value::<Action>(&[ORDERS + 1]).map(drop), "21 is no Action"),
         (value::<Signal>(&[4]).map(drop), "4 is no signal"),
         (value::<bool>(&[2]).map(drop), "2 is no yes or no"),
         (value::<Interest>(&[4]).map(drop), "4 is no interest"),

@@ -585,6 +585,7 @@ impl World {
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadMemory { .. }
+            | Action::AskScale { .. }
             | Action::ReadChildNews { .. }
             | Action::KillAll
             | Action::TellFleet { .. } => panic!("{action:?} of a host without fleets"),

@@ -298,6 +298,7 @@ fn order(action: &Action) -> String {
         | Action::Mind { .. }
         | Action::ReadBeats { .. }
         | Action::ReadMemory { .. }
+        | Action::AskScale { .. }
         | Action::ReadChildNews { .. }
         | Action::KillAll
         | Action::TellFleet { .. } => format!("{action:?}, which only a host with fleets orders"),
@@ -326,6 +327,7 @@ fn told(notice: &Notice) -> String {
         Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::PolicyFailed
         | Notice::ManagerLost { .. }
         | Notice::RecordingStopped { .. } => {
             format!("{notice:?}, which only a driver tells")
