@@ -74,6 +74,7 @@ impl Crew {
             beat_age: known.beat.map(|beat| means.now.since(beat.at)),
         };
         self.history.note(death, means.config.deaths_kept);
+        self.counters.count(&death);
         self.tell(means, FleetNotice::Died(death));
         death
     }
