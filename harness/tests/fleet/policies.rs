@@ -62,9 +62,9 @@ fn whatever_happens_the_functions_are_obeyed_and_no_more() {
         sim.pid_max(32);
         sim.play(Scripted::of("echo").slot(1).incarnations(1..=1).exit_after(3 * SECOND, 9));
         sim.host(|| {
-            let never_nine = |fleet: &FleetStatus, _, status| match status {
-                ExitStatus::Code(9) if fleet.workers.len() > 1 => Restart::Never,
-                _ => Restart::Permanent,
+            let never_nine = |fleet: &FleetStatus, _, status| {
+                let gives_up = status == ExitStatus::Code(9) && fleet.workers.len() > 1;
+                if gives_up { Restart::Never } else { Restart::Permanent }
             };
             app(fleet().workers_max(8).run(serve).scale_by(SECOND, two_idle).on_exit(never_nine))
         });
