@@ -49,6 +49,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::BodyFailed { .. }
         | Notice::Output { .. }
         | Notice::OutputLeftOut { .. }
+        | Notice::PolicyFailed
         | Notice::Fleet(_)
         | Notice::LogOpened { .. }
         | Notice::Stopped => {}

@@ -286,6 +286,10 @@ impl<'a> World<'a> {
                 }
             }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
+            Action::AskScale { fleet } => {
+                let workers = u32::from(self.bytes.next() % 8);
+                self.facts.push_back(Event::ScaleAnswered { fleet, workers });
+            }
             Action::ReadMemory { fleet } => {
                 let meant: Vec<_> = self.processes.keys().filter(|worker| worker.fleet == fleet).copied().collect();
                 let bytes = &mut self.bytes;

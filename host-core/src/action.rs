@@ -110,6 +110,12 @@ pub enum Action {
         /// The fleet.
         fleet: FleetId,
     },
+    /// Ask the author's function how many workers of a fleet are wanted; answers
+    /// [`Event::ScaleAnswered`](crate::event::Event::ScaleAnswered), or not at all if it panics.
+    AskScale {
+        /// The fleet.
+        fleet: FleetId,
+    },
     /// Ask which children were stopped or continued; answers with an event each.
     ReadChildNews {
         /// Reap children that nobody here forked as well.

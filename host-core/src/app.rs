@@ -1,6 +1,7 @@
 //! The description of an application: what an author writes, once, for every world.
 
 pub mod fleet;
+pub(crate) mod policy;
 
 use crate::app::fleet::{Body, Fleet};
 use crate::config::HostConfig;

@@ -10,6 +10,7 @@ mod logs;
 mod manager;
 mod output;
 mod passed;
+mod policies;
 mod recorder;
 mod signals;
 mod start;
@@ -227,6 +228,7 @@ impl Driver {
             Action::Reopen { worker } => self.reopen(worker),
             Action::ReadBeats { fleet } => self.children.looks.push_back(fleet),
             Action::ReadMemory { fleet } => self.read_memory(fleet),
+            Action::AskScale { fleet } => self.ask_scale(fleet),
             Action::ReadChildNews { reap_strangers } => self.read_child_news(reap_strangers),
             Action::KillAll => self.kill_all(),
             Action::TellFleet { fleet, notice } => {

@@ -1,5 +1,6 @@
 //! Facts: what happened, told to the [`Host`](crate::host::Host).
 
+use crate::fleet::config::Restart;
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::service::kick::Callback;
@@ -151,6 +152,20 @@ pub enum Event {
         fleet: FleetId,
         /// In bytes, or why it cannot be read; by worker, in the order of slots.
         readings: Vec<(WorkerId, Result<u64, Errno>)>,
+    },
+    /// The author's function wants so many workers.
+    ScaleAnswered {
+        /// Of which fleet.
+        fleet: FleetId,
+        /// How many; at least one and at most the fleet's most, whatever it is.
+        workers: u32,
+    },
+    /// The author's function has judged how a worker ended; its death follows.
+    ExitJudged {
+        /// Who.
+        worker: WorkerId,
+        /// Whether it gets a successor.
+        restart: Restart,
     },
     /// A child was stopped; perhaps nobody's worker.
     ChildStopped {

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod beat;
 pub(crate) mod capacity;
 pub mod config;
+pub mod counters;
 pub(crate) mod crew;
 pub mod death;
 pub(crate) mod fleets;

@@ -12,6 +12,7 @@ use crate::manager::Staff;
 use crate::notice::Notice;
 use crate::random::Random;
 use crate::service::turns::Turns;
+use crate::status::HostStatus;
 use crate::sys::{ForkError, Signal};
 use crate::time::Instant;
 use crate::timers::{Deadline, Timer};
@@ -189,6 +190,12 @@ impl Host {
             Event::Memory { fleet, readings } => {
                 fleets.tell(&mut setting, fleet, |crew, means| crew.sampled(means, &readings));
             }
+            Event::ScaleAnswered { fleet, workers } => {
+                fleets.tell(&mut setting, fleet, |crew, means| crew.scale_answered(means, workers));
+            }
+            Event::ExitJudged { worker, restart } => {
+                fleets.tell(&mut setting, worker.fleet, |crew, _| crew.exit_judged(worker, restart));
+            }
             Event::ChildStopped { pid } => {
                 fleets.tell_of(&mut setting, pid, |crew, means| crew.stopped(means, pid));
             }
@@ -242,6 +249,17 @@ impl Host {
     /// How a fleet is; `None` if there is no such fleet.
     pub fn fleet(&self, fleet: FleetId) -> Option<FleetStatus> {
         self.fleets.status(&self.config, fleet)
+    }
+
+    /// How everything is: services without their names, fleets, workers, the last deaths, counters.
+    pub fn status(&self) -> HostStatus {
+        HostStatus {
+            at: self.now,
+            turns: self.turns.count(),
+            stopping: self.stopping.map(|asked| asked.stop.into()),
+            services: self.turns.status(),
+            fleets: self.fleets.statuses(&self.config),
+        }
     }
 
     /// How many workers of each fleet there are.

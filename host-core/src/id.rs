@@ -5,6 +5,7 @@ use core::fmt;
 
 /// A hosted service: 0..n, dense, in order of addition. Never reused within one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ServiceId(u32);
 
 impl ServiceId {
@@ -76,6 +77,7 @@ impl fmt::Display for SocketId {
 
 /// One fleet of a host, in the order of addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FleetId(u16);
 
 impl FleetId {
@@ -101,6 +103,7 @@ impl fmt::Display for FleetId {
 
 /// A stable seat in a fleet, from 0; it outlives the workers that sit there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Slot(u16);
 
 impl Slot {
@@ -131,6 +134,7 @@ impl fmt::Display for Slot {
 
 /// The nth worker to sit in a slot. A late fact about an earlier one names nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct WorkerId {
     /// Its fleet.
     pub fleet: FleetId,

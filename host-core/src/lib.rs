@@ -48,6 +48,7 @@ pub mod notice;
 pub mod random;
 pub mod record;
 pub mod service;
+pub mod status;
 pub mod sys;
 pub mod time;
 pub mod timers;

@@ -96,6 +96,9 @@ pub enum Notice {
         /// Who.
         worker: WorkerId,
     },
+    /// A function by which the author decides about the fleet that is the subject has panicked, with the error of the
+    /// record: nothing changes.
+    PolicyFailed,
     /// Something about a fleet, which is the subject.
     Fleet(FleetNotice),
     /// A line that a worker of the fleet that is the subject has printed: the text of the record.
@@ -180,6 +183,7 @@ impl Notice {
             | Self::DrainCutShort { .. }
             | Self::SignalIgnored { .. }
             | Self::StrangerReaped { .. }
+            | Self::PolicyFailed
             | Self::RecordingStopped { .. }
             | Self::LogOpened { .. }
             | Self::LogFailed { .. }
@@ -210,6 +214,7 @@ impl Notice {
             | Self::DrainCutShort { .. }
             | Self::SignalIgnored { .. }
             | Self::BodyFailed { .. }
+            | Self::PolicyFailed
             | Self::RecordingStopped { .. }
             | Self::LogFailed { .. }
             | Self::LogLost { .. }
@@ -239,6 +244,7 @@ impl Notice {
             | Self::BodyFailed { .. }
             | Self::Output { stream: StdStream::Stderr, .. }
             | Self::OutputLeftOut { .. }
+            | Self::PolicyFailed
             | Self::RecordingStopped { .. }
             | Self::ManagerLost { .. }
             | Self::LogFailed { .. }
@@ -324,6 +330,10 @@ impl fmt::Display for Record<'_> {
                     f,
                     "fleet `{subject}`: worker {slot} (gen {generation}, pid {pid}) prints too much: {lines} lines were left out"
                 )
+            }
+            Notice::PolicyFailed => {
+                let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
+                write!(f, "fleet `{subject}`: a function that decides about it failed{error}")
             }
             Notice::Fleet(notice) => write!(f, "fleet `{subject}`: {notice}"),
             Notice::ManagerLost { errno } => {

@@ -10,6 +10,7 @@ pub use core::time::Duration;
 /// Not `std::time::Instant`, which cannot be constructed: a table test, a fuzzer and a recorded run
 /// all need to. Arithmetic saturates; 2^64 ns are 584 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Instant(u64);
 
 impl Instant {

@@ -38,6 +38,7 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::BodyFailed { .. }
             | Notice::Output { .. }
             | Notice::OutputLeftOut { .. }
+            | Notice::PolicyFailed
             | Notice::RecordingStopped { .. }
             | Notice::ManagerLost { .. }
             | Notice::LogOpened { .. }

@@ -275,6 +275,8 @@ pub(super) fn is_arrival(event: &Event) -> bool {
         | Event::SignalFailed { .. }
         | Event::MindFailed { .. }
         | Event::Memory { .. }
+        | Event::ScaleAnswered { .. }
+        | Event::ExitJudged { .. }
         | Event::Beats { .. }
         | Event::ChildStopped { .. }
         | Event::ChildContinued { .. }

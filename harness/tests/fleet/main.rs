@@ -10,6 +10,7 @@ mod logs;
 mod memory;
 mod nested;
 mod output;
+mod policies;
 mod privileges;
 mod queue;
 mod rare;

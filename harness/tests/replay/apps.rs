@@ -1,6 +1,7 @@
 //! The applications that are recorded.
 
 use harness::{Replay, Sim};
+use host_core::fleet::config::Restart;
 use host_core::record::Recording;
 use host_core::{App, Connected, Context, Fleet, Ready, Result, Service, Worker};
 use std::io::{Read as _, Write as _};
@@ -15,7 +16,8 @@ pub(crate) fn services() -> App {
     harness::sample::echo().record(PATH)
 }
 
-/// Two fleets, one of them with a listener that is spread over its workers, and a service that sees to it that they
+/// Two fleets, one of them with a listener that is spread over its workers, both with functions that decide about
+/// them, and a service that sees to it that they
 /// are whole.
 pub(crate) fn fleets() -> App {
     let ms = Duration::from_millis;
@@ -32,8 +34,15 @@ pub(crate) fn fleets() -> App {
     App::new("fleets")
         .listen("echo", "127.0.0.1:7000")
         .poll_period_off()
-        .fleet(fleet("echo").run(|worker| serve(worker, "echo")))
-        .fleet(fleet("more").listen_spread("more", "127.0.0.1:7001").run(|worker| serve(worker, "more")))
+        .fleet(fleet("echo").on_exit(|_, _, _| Restart::Permanent).run(|worker| serve(worker, "echo")))
+        .fleet(
+            fleet("more")
+                .scale_by(3 * SECOND, |fleet| {
+                    2 + u32::from(fleet.workers.iter().any(|worker| worker.connections > 0))
+                })
+                .listen_spread("more", "127.0.0.1:7001")
+                .run(|worker| serve(worker, "more")),
+        )
         .service(Janitor)
         .record(Recording::to(PATH).keep_text())
 }

@@ -1,12 +1,15 @@
 //! The description of a fleet of workers.
 
+use crate::app::policy::Policies;
 use crate::app::{App, Listen};
 use crate::error::{Mistake, Result};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::config::{FleetConfig, KillBudget, OnExhausted, Restart, RestartBudget, SoftSignal};
 use crate::fleet::memory::MemoryFigure;
 use crate::fleet::output::LINES_PER_SECOND;
-use crate::sys::{Account, Limit, OnHostDeath, Signal};
+use crate::fleet::status::FleetStatus;
+use crate::id::WorkerId;
+use crate::sys::{Account, ExitStatus, Limit, OnHostDeath, Signal};
 use crate::time::Duration;
 use crate::worker::Worker;
 use alloc::format;
@@ -33,6 +36,7 @@ pub(crate) enum Body {
 pub struct Fleet {
     pub(crate) config: FleetConfig,
     pub(crate) body: Body,
+    pub(crate) policies: Policies,
     /// Those that are spread over its workers.
     pub(crate) listens: Vec<Listen>,
     /// How many lines of each worker are told in a second; none if nobody reads what they print.
@@ -42,7 +46,13 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet called `name`, with every setting at its default; names are unique in a host.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { config: FleetConfig::new(name), body: Body::Missing, listens: Vec::new(), output_rate: None }
+        Self {
+            config: FleetConfig::new(name),
+            body: Body::Missing,
+            policies: Policies::default(),
+            listens: Vec::new(),
+            output_rate: None,
+        }
     }
 
     /// What each worker runs: blocking code that calls [`Worker::wanted`] or [`Worker::accept`]. When it returns
@@ -250,6 +260,63 @@ impl Fleet {
     #[must_use]
     pub fn requests_jitter_percent(mut self, percent: u8) -> Self {
         self.config.requests_jitter_percent = percent;
+        self
+    }
+
+    /// Asks a function of the author's own, each `each`, how many workers are wanted; it is given the fleet as a look has
+    /// just found it. Not beside [`min_spare`](Self::min_spare) and [`max_spare`](Self::max_spare), which decide the same.
+    ///
+    /// At least 1 and at most [`workers_max`](Self::workers_max) are wanted, whatever it answers, beside slots that stay empty; where fewer are
+    /// wanted than before, the oldest that are idle go. What signals and calls mean beside it is said at
+    /// [`min_spare`](Self::min_spare). It is called in the host's loop and must not block. If it panics that is told, and nothing
+    /// changes; what it answers is recorded, so that a recording is decided again without it.
+    ///
+    /// ```
+    /// use host_core::{App, Fleet};
+    /// use std::time::Duration;
+    ///
+    /// // One worker for each eight connections, and one more.
+    /// let fleet = Fleet::new("web").workers(1).workers_max(16).run(|_| Ok(())).scale_by(
+    ///     Duration::from_secs(5),
+    ///     |fleet| {
+    ///         let connections: u64 = fleet.workers.iter().map(|worker| worker.connections).sum();
+    ///         connections.div_ceil(8) as u32 + 1
+    ///     },
+    /// );
+    /// assert!(App::new("web").fleet(fleet).check().is_ok());
+    /// ```
+    #[must_use]
+    pub fn scale_by(mut self, each: Duration, policy: impl Fn(&FleetStatus) -> u32 + 'static) -> Self {
+        self.config.scale_each = Some(each);
+        self.policies.scale = Some(Rc::new(policy));
+        self
+    }
+
+    /// Asks a function of the author's own, of each worker that has ended, whether it gets a successor, in the place of
+    /// [`restart`](Self::restart) and [`restart_on`](Self::restart_on). It is given the fleet as it was before. What it answers
+    /// matters only for one that nobody had asked to end; and of one that was killed for hanging only whether it is
+    /// [`Restart::Never`]. Backoff and budget hold all the same.
+    ///
+    /// It is called in the host's loop and must not block. If it panics that is told, and the settings decide; what it answers is
+    /// recorded, so that a recording is decided again without it.
+    ///
+    /// ```
+    /// use host_core::fleet::config::Restart;
+    /// use host_core::sys::ExitStatus;
+    /// use host_core::{App, Fleet};
+    ///
+    /// // Who cannot read its settings will not be able to the next time; but somebody is to be left.
+    /// let fleet = Fleet::new("web").workers(4).run(|_| Ok(())).on_exit(|fleet, _, status| {
+    ///     if status == ExitStatus::Code(78) && fleet.ready() > 1 { Restart::Never } else { Restart::Permanent }
+    /// });
+    /// assert!(App::new("web").fleet(fleet).check().is_ok());
+    /// ```
+    #[must_use]
+    pub fn on_exit(
+        mut self,
+        policy: impl Fn(&FleetStatus, WorkerId, ExitStatus) -> Restart + 'static,
+    ) -> Self {
+        self.policies.on_exit = Some(Rc::new(policy));
         self
     }
 
@@ -488,6 +555,7 @@ mod tests {
             .memory_max(29)
             .memory_figure(MemoryFigure::Pss)
             .memory_period(ms(30))
+            .scale_by(ms(31), |_| 1)
             .listen_spread("web", "127.0.0.1:80")
             .user("www")
             .group(25)
@@ -539,6 +607,7 @@ mod tests {
                 no_new_privs: true,
             },
             memory: MemoryBound { max: Some(29), figure: MemoryFigure::Pss, period: ms(30) },
+            scale_each: Some(ms(31)),
         };
         assert_eq!(fleet.config, expected);
         assert!(format!("{fleet:?}").contains("FleetConfig"));

@@ -9,9 +9,11 @@ use crate::fleet::status::FleetStatus;
 use crate::id::{ServiceId, WorkerId};
 use crate::io::{Listener, Stream};
 use crate::record::RecordingStatus;
+use crate::status::HostStatus;
 use crate::sys::{Errno, Interest, Pid, StdStream};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::rc::Rc;
+use alloc::string::String;
 use core::fmt;
 use core::net::SocketAddr;
 
@@ -156,6 +158,17 @@ impl Context<'_> {
     /// How a fleet is; `None` if there is none of this name.
     pub fn fleet(&self, name: &str) -> Option<FleetStatus> {
         self.shared.host.fleet(self.shared.host.find_fleet(name)?)
+    }
+
+    /// How the whole host is: its services by name, its fleets, their workers and last deaths, and counters. As far as the host
+    /// knows when this callback is called, and what it has asked for itself is not yet part of it. In a worker it is
+    /// the worker's own host.
+    pub fn status(&self) -> HostStatus {
+        let mut status = self.shared.host.status();
+        for (service, name) in status.services.iter_mut().zip(&self.shared.names) {
+            service.name = Some(String::from(&**name));
+        }
+        status
     }
 
     /// Wants exactly `workers` workers in a fleet, or its `workers_max`; whether there is a fleet of this

@@ -4,6 +4,7 @@ use super::output::{self, Captured, Pipes, Reading};
 use super::{Driver, NamedListener, confinement};
 use crate::app::App;
 use crate::app::fleet::{Body, Fleet};
+use crate::app::policy::Policies;
 use crate::error::{ConfigError, Error, Mistake, RunError, exit};
 use crate::event::Event;
 use crate::fleet::config::FleetConfig;
@@ -37,6 +38,7 @@ struct Staffed {
     config: Rc<FleetConfig>,
     body: Body,
     confinement: Rc<Confinement>,
+    policies: Policies,
     slots: SlotsId,
     /// How many lines of each worker are told in a second; none if nobody reads what they print.
     output_rate: Option<u32>,
@@ -81,12 +83,13 @@ impl Children {
             });
         }
         let mut staffed = Vec::new();
-        for Fleet { mut config, body, listens: _, output_rate } in fleets {
+        for Fleet { mut config, body, policies, listens: _, output_rate } in fleets {
             config.workers.get_or_insert(processors);
             let confinement = Rc::new(confinement::of(&config, sys, mistakes));
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
-            staffed.push(Staffed { config: Rc::new(config), body, confinement, slots, output_rate });
+            let config = Rc::new(config);
+            staffed.push(Staffed { config, body, policies, confinement, slots, output_rate });
         }
         Ok(Self { fleets: staffed, ..Self::default() })
     }
@@ -105,6 +108,10 @@ impl Children {
         let first = WorkerId { fleet, slot: Slot::new(0), incarnation: 0 };
         let last = WorkerId { fleet, slot: Slot::new(u16::MAX), incarnation: u32::MAX };
         self.links.range(first..=last)
+    }
+
+    pub(super) fn policies(&self, fleet: FleetId) -> &Policies {
+        &self.fleets[fleet.index()].policies
     }
 
     pub(super) fn name(&self, fleet: FleetId) -> Rc<FleetConfig> {
@@ -235,6 +242,7 @@ impl Driver {
             Ok(Some(status)) => {
                 self.hear(worker, LAST_WORDS_MAX);
                 self.forget(worker);
+                self.ask_on_exit(worker, status);
                 self.shared.registry.tell(Event::WorkerExited { worker, status });
             }
             // It was reported too early.

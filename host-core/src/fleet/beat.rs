@@ -8,6 +8,7 @@ use crate::time::Instant;
 
 /// What a worker does between two signs of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Pace {
     /// It waits in a call of the framework: alive, whatever the age of its beat.
     Waiting,
@@ -17,6 +18,7 @@ pub enum Pace {
 
 /// A sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Beat {
     /// When.
     pub at: Instant,

@@ -25,6 +25,17 @@ pub enum Restart {
     Never,
 }
 
+impl Restart {
+    /// Whether a worker that ended unasked with `status` gets a successor.
+    pub(crate) fn allows(self, status: ExitStatus) -> bool {
+        match self {
+            Self::Permanent => true,
+            Self::Transient => status != ExitStatus::Code(0),
+            Self::Never => false,
+        }
+    }
+}
+
 /// What becomes of a fleet whose restart budget is used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnExhausted {
@@ -145,6 +156,8 @@ pub struct FleetConfig {
     pub privileges: Privileges,
     /// How much memory each worker may have. Default: as much as it likes.
     pub memory: MemoryBound,
+    /// How often a function of the author's says how many workers are wanted. Default: never.
+    pub scale_each: Option<Duration>,
 }
 
 impl FleetConfig {
@@ -180,6 +193,7 @@ impl FleetConfig {
             spares: Spares::default(),
             privileges: Privileges::default(),
             memory: MemoryBound::default(),
+            scale_each: None,
         }
     }
 
@@ -225,11 +239,12 @@ impl FleetConfig {
             ExitStatus::Code(code) => by_status(code).map_or(self.restart, |(_, restart)| *restart),
             ExitStatus::Signal { .. } | ExitStatus::Unknown => self.restart,
         };
-        match restart {
-            Restart::Permanent => true,
-            Restart::Transient => status != ExitStatus::Code(0),
-            Restart::Never => false,
-        }
+        restart.allows(status)
+    }
+
+    /// How often it is decided anew how many workers are wanted; `None` where only signals and calls say so.
+    pub fn scale_period(&self) -> Option<Duration> {
+        self.scale_each.or_else(|| self.spares.bounds().map(|_| self.spares.period))
     }
 
     /// Whether a worker that was killed for hanging, or for never being ready, gets a successor. However it ended
@@ -309,6 +324,19 @@ impl FleetConfig {
                 &Milliseconds(self.spares.period),
                 "must be at least 10 ms: each look wakes the host",
             );
+        }
+        if let Some(each) = self.scale_each {
+            if each < Spares::PERIOD_MIN {
+                refuse(
+                    "scale_by",
+                    &Milliseconds(each),
+                    "must be each 10 ms or longer: each look wakes the host",
+                );
+            }
+            if self.spares.bounds().is_some() {
+                let wanted = "must not be set beside scale_by: both say how many workers are wanted";
+                refuse("min_spare or max_spare", &"set", wanted);
+            }
         }
         if self.memory.max == Some(0) {
             refuse("memory_max", &0, "must be at least 1 byte");
@@ -498,6 +526,14 @@ mod tests {
                 "spare_period of fleet `f` is 9 ms, but must be at least 10 ms: each look wakes the host",
             ),
             (|c| c.privileges.nice = Some(20), "nice of fleet `f` is 20, but must be -20 to 19"),
+            (
+                |c| c.scale_each = Some(9 * MS),
+                "scale_by of fleet `f` is 9 ms, but must be each 10 ms or longer: each look wakes the host",
+            ),
+            (
+                |c| (c.scale_each, c.spares.min) = (Some(10 * MS), Some(1)),
+                "min_spare or max_spare of fleet `f` is set, but must not be set beside scale_by: both say how many workers are wanted",
+            ),
             (|c| c.memory.max = Some(0), "memory_max of fleet `f` is 0, but must be at least 1 byte"),
             (
                 |c| c.memory.period = Duration::ZERO,

@@ -11,6 +11,7 @@ mod upkeep;
 
 use crate::action::{Action, Orders};
 use crate::fleet::config::FleetConfig;
+use crate::fleet::counters::Counters;
 use crate::fleet::death::{History, Intent};
 use crate::fleet::intensity::Intensity;
 use crate::fleet::kill_budget::Kills;
@@ -127,6 +128,7 @@ pub(crate) struct Crew {
     intensity: Intensity,
     health: Health,
     history: History,
+    counters: Counters,
     /// How many forks in a row have failed.
     fork_failures: u32,
     fork_again_at: Option<Instant>,
@@ -166,6 +168,7 @@ impl Crew {
             intensity: Intensity::default(),
             health: Health::Well,
             history: History::default(),
+            counters: Counters::default(),
             fork_failures: 0,
             fork_again_at: None,
             bereaved: false,
@@ -193,6 +196,7 @@ impl Crew {
         let born = Worker::new(pid, means.now, self.births, replaces);
         self.seats[worker.slot.index()].state = State::Taken(born);
         self.by_age.insert((self.births, worker.slot));
+        self.counters.spawned += 1;
         self.counts.forking -= 1;
         self.counts.booting += 1;
         self.fork_failures = 0;
@@ -214,6 +218,7 @@ impl Crew {
     pub(crate) fn spawn_failed(&mut self, means: &mut Means<'_>, worker: WorkerId, error: ForkError) {
         let Some(State::Forking { replaces }) = self.state(worker) else { return };
         let replaces = *replaces;
+        self.counters.spawns_failed += 1;
         self.counts.forking -= 1;
         self.vacate(worker.slot);
         self.born_before_reopening.remove(&worker);
@@ -278,6 +283,7 @@ impl Crew {
         known.held = None;
         let (born, leaves) = (known.born, known.leaving.is_some());
         means.timers.clear(Timer::Boot(worker));
+        self.counters.ready += 1;
         self.tell(means, FleetNotice::Ready { worker, after: now.since(born) });
         self.first_round.remove(&worker.slot);
         if leaves {
@@ -542,6 +548,10 @@ impl Crew {
                     worker,
                     pid: known.pid,
                     born: known.born,
+                    ready_since: match known.phase {
+                        Phase::Booting => None,
+                        Phase::Ready { since } => Some(since),
+                    },
                     state: match (known.leaving, known.phase) {
                         (Some(leaving), _) => WorkerState::Leaving {
                             intent: leaving.intent,
@@ -561,6 +571,7 @@ impl Crew {
             resting: slots(|state| matches!(state, State::Resting { .. })),
             retired: slots(|state| *state == State::Retired),
             deaths: self.history.iter().copied().collect(),
+            counters: self.counters,
         }
     }
 }

@@ -8,6 +8,7 @@ use core::fmt;
 
 /// Why the host asked a worker to end, or ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Intent {
     /// It gave no sign of life for longer than its heartbeat timeout.
     Hung,
@@ -58,6 +59,7 @@ impl fmt::Display for Intent {
 /// Intent and status need not agree: a KILL may lose the race against an exit with status 0 (K9). Both
 /// are kept; the restart policy goes by the intent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Death {
     /// Who.
     pub worker: WorkerId,

@@ -297,6 +297,11 @@ impl Fleets {
         Some(self.crews.get(fleet.index())?.status(config.fleets.get(fleet.index())?))
     }
 
+    /// How each fleet is.
+    pub(crate) fn statuses(&self, config: &HostConfig) -> Vec<FleetStatus> {
+        self.crews.iter().zip(&config.fleets).map(|(crew, config)| crew.status(config)).collect()
+    }
+
     /// What must hold after each event; the first sentence that does not.
     pub(crate) fn broken_invariant(&self, config: &HostConfig) -> Option<&'static str> {
         let mut crews = self.crews.iter().zip(&config.fleets);

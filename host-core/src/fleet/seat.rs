@@ -1,6 +1,7 @@
 //! A slot of a fleet, and the worker that sits there.
 
 use crate::fleet::beat::Beat;
+use crate::fleet::config::Restart;
 use crate::fleet::death::Intent;
 use crate::fleet::judge::Vitals;
 use crate::fleet::lanes::Usefulness;
@@ -59,6 +60,8 @@ pub(crate) struct Worker {
     pub(crate) unread: bool,
     /// It had too much, and is to be replaced.
     pub(crate) too_large: bool,
+    /// It has ended, and its author's function says whether it gets a successor.
+    pub(crate) restart: Option<Restart>,
     /// When it was heard to be stopped, if it is.
     pub(crate) stopped_since: Option<Instant>,
     /// Its silence was warned of.
@@ -133,6 +136,7 @@ impl Worker {
             memory: None,
             unread: false,
             too_large: false,
+            restart: None,
             stopped_since: None,
             warned: false,
             spared: false,

@@ -1,6 +1,7 @@
 //! A snapshot of a fleet, for the application to read.
 
 use crate::fleet::beat::Beat;
+use crate::fleet::counters::Counters;
 use crate::fleet::death::{Death, Intent};
 use crate::id::{Slot, WorkerId};
 use crate::sys::Pid;
@@ -10,6 +11,7 @@ use alloc::vec::Vec;
 
 /// How a fleet is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Health {
     /// As configured.
     #[default]
@@ -22,6 +24,7 @@ pub enum Health {
 
 /// What a worker does, as far as the host knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum WorkerState {
     /// It was forked and has not said that it can serve.
     Booting,
@@ -38,6 +41,7 @@ pub enum WorkerState {
 
 /// One worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct WorkerStatus {
     /// Who.
     pub worker: WorkerId,
@@ -45,6 +49,8 @@ pub struct WorkerStatus {
     pub pid: Pid,
     /// When it was forked.
     pub born: Instant,
+    /// Since when it can serve, if it has said that it can.
+    pub ready_since: Option<Instant>,
     /// What it does.
     pub state: WorkerState,
     /// Its last sign of life as of the host's last look, which may be a heartbeat timeout ago.
@@ -63,6 +69,7 @@ pub struct WorkerStatus {
 
 /// One fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FleetStatus {
     /// Its name.
     pub name: String,
@@ -80,6 +87,8 @@ pub struct FleetStatus {
     pub retired: Vec<Slot>,
     /// The last deaths, the oldest first.
     pub deaths: Vec<Death>,
+    /// What has happened since the host began.
+    pub counters: Counters,
 }
 
 impl FleetStatus {

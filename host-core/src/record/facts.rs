@@ -35,6 +35,8 @@ variants! {
         27 = MindFailed { worker };
         28 = StartAbandoned { fleet };
         29 = Memory { fleet, readings };
+        30 = ScaleAnswered { fleet, workers };
+        31 = ExitJudged { worker, restart };
     }
     Outcome {
         1 = Done(activity);

@@ -32,6 +32,7 @@ variants! {
         19 = ReopenFiles;
         20 = Reopen { worker };
         21 = ReadMemory { fleet };
+        22 = AskScale { fleet };
     }
     Why {
         1 = Callback;
@@ -70,6 +71,7 @@ variants! {
         21 = NotReopened { output, errno };
         22 = Output { worker, pid, generation, stream, end };
         23 = OutputLeftOut { worker, pid, generation, lines };
+        24 = PolicyFailed;
     }
     FleetNotice {
         1 = Starting { workers };

@@ -25,6 +25,7 @@ fields! {
         drain_timeout, term_timeout, quit_patience, io_timeout, on_host_death, requests_max,
         requests_jitter_percent, surge_max, backoff, stable_after, restart_budget, on_exhausted,
         degraded_retry, kill_budget, restart, restart_by_status, deaths_kept, spread, spares, memory, privileges,
+        scale_each,
     }
     Privileges {
         user, group, supplementary_groups, umask, working_directory, chroot, limits, nice, no_new_privs,

@@ -9,7 +9,7 @@ use crate::action::{Action, Ending};
 use crate::config::HostConfig;
 use crate::event::{Activity, Event, Outcome};
 use crate::fleet::beat::{Beat, Pace};
-use crate::fleet::config::FleetConfig;
+use crate::fleet::config::{FleetConfig, Restart};
 use crate::fleet::message::{FromWorker, Garbled};
 use crate::fleet::notice::FleetNotice;
 use crate::fleet::privileges::Privileges;
@@ -128,12 +128,14 @@ fn facts() -> Vec<(Event, &'static str)> {
             Event::Memory { fleet: FLEET, readings: vec![(WORKER, Ok(130)), (WORKER, Err(Errno::MFILE))] },
             "1d 01 02 01 c8 01 09 01 82 01 01 c8 01 09 00 18",
         ),
+        (Event::ScaleAnswered { fleet: FLEET, workers: 8 }, "1e 01 08"),
+        (Event::ExitJudged { worker: WORKER, restart: Restart::Never }, "1f 01 c8 01 09 03"),
     ]
 }
 
 /// How many numbers of facts and of orders are given out.
-const FACTS: u8 = 29;
-const ORDERS: u8 = 21;
+const FACTS: u8 = 31;
+const ORDERS: u8 = 22;
 
 fn bytes(value: &impl Wire) -> Vec<u8> {
     let mut out = Out::new(Text::Kept);

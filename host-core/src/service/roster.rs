@@ -3,6 +3,7 @@
 use crate::id::ServiceId;
 use crate::random::Random;
 use crate::service::reconnect::{OnConnectError, Reconnect};
+use crate::status::ServiceStatus;
 use crate::time::Duration;
 use alloc::vec::Vec;
 
@@ -133,6 +134,18 @@ impl Roster {
     /// All services, in order of addition.
     pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = ServiceId> + use<> {
         (0..self.members.len() as u32).map(ServiceId::new)
+    }
+
+    /// A snapshot of all, without the names that others know.
+    pub(crate) fn status(&self) -> Vec<ServiceStatus> {
+        let status = |(service, member): (ServiceId, &Member)| ServiceStatus {
+            service,
+            name: None,
+            state: member.phase.into(),
+            connects: member.connects,
+            attempt: member.attempt,
+        };
+        self.ids().zip(&self.members).map(status).collect()
     }
 
     /// How many there are.

@@ -21,6 +21,7 @@ use crate::service::roster::{Phase, Roster};
 use crate::service::rotation::Rotation;
 use crate::service::shutdown::{Reaction, Shutdown};
 use crate::service::sockets::{Origin, Sockets};
+use crate::status::ServiceStatus;
 use crate::sys::{Errno, Interest, Readiness, Signal};
 use crate::time::Instant;
 use crate::timers::{Deadline, Timer, Timers};
@@ -598,6 +599,11 @@ impl Turns {
     /// Whether there is no service that could do anything.
     pub(crate) fn has_no_services(&self) -> bool {
         self.roster.ids().all(|service| self.roster.phase(service) == Phase::Closed)
+    }
+
+    /// How each service is.
+    pub(crate) fn status(&self) -> Vec<ServiceStatus> {
+        self.roster.status()
     }
 
     /// How many turns have begun.

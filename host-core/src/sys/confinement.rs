@@ -58,6 +58,7 @@ pub struct User {
 
 /// A resource of a process that is limited (setrlimit(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Limit {
     /// One more than the highest number of a descriptor (RLIMIT_NOFILE).
     OpenFiles,
@@ -146,6 +147,7 @@ impl Confinement {
 
 /// One thing that a child does to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Step {
     /// One of its limits.
     Limit(Limit),
@@ -213,6 +215,7 @@ impl fmt::Display for Step {
 /// Why a child could not confine itself; what comes before the step is done, what comes after it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{step} failed: {errno}")]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConfineError {
     /// Which step.
     pub step: Step,

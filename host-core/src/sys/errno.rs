@@ -4,6 +4,7 @@ use core::fmt;
 
 /// An error number of the operating system, with Linux's numbering and names (errno(3)).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Errno(i32);
 
 /// Declares the numbers that have a name here, and the table that prints them.

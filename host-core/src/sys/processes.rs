@@ -15,6 +15,7 @@ use core::fmt;
 /// The number of a process, as the kernel gives it. It is used again after the process was reaped, so
 /// it identifies nobody for long: signals go through a child's handle (pidfd_open(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Pid(pub u32);
 
 impl fmt::Display for Pid {
@@ -25,6 +26,7 @@ impl fmt::Display for Pid {
 
 /// How a process ended (waitid(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ExitStatus {
     /// By itself, with this status.
     Code(u8),

@@ -542,3 +542,39 @@ fn the_memory_of_each_worker_is_read_where_there_is_a_bound_and_one_that_cannot_
     assert_eq!(told(&sys, "it is replaced").len(), 1);
     assert_eq!(sys.lines(&["fork"]).len(), 3);
 }
+
+#[test]
+fn a_function_is_asked_how_many_are_wanted_after_a_look_and_its_panic_is_told() {
+    let sys = Fake::new();
+    sys.says(OURS, [Ok(vec![1])]);
+    sys.report([Report::Ready(vec![OURS]), Report::Nothing, Report::Nothing]);
+    sys.answer("signal_read", [Ok(15)]);
+    sys.report([Report::Ready(vec![SIGNALS]), Report::Ready(vec![PROCESS, 7])]);
+    sys.ends([ended(0), ended(0)]);
+    let fleet = fleet().restart(Restart::Permanent).scale_by(50 * MS, |fleet| {
+        assert!(fleet.workers.len() < 2, "two are too many for it");
+        2
+    });
+    run(app(fleet), sys.clone(), Until::Stopped).unwrap();
+    assert_eq!(told(&sys, "2 workers are wanted and not 1: 1 idle, 0 busy").len(), 1);
+    let failed = "fleet `f`: a function that decides about it failed: panicked: two are too many for it";
+    assert_eq!(told(&sys, failed).len(), 1);
+    assert_eq!(sys.lines(&["fork"]).len(), 2);
+}
+
+#[test]
+fn a_function_is_asked_whether_one_that_ended_gets_a_successor_and_without_an_answer_the_settings_say_so() {
+    for (panics, forks) in [(false, 2), (true, 1)] {
+        let sys = Fake::new();
+        sys.report([Report::Ready(vec![PROCESS]), Report::Ready(vec![7])]);
+        sys.ends([ended(7), ended(0)]);
+        let fleet = fleet().on_exit(move |fleet, worker, status| {
+            assert!(!panics, "no idea");
+            let alone = fleet.workers.len() == 1 && worker.incarnation == 1;
+            if alone && status == ExitStatus::Code(7) { Restart::Permanent } else { Restart::Never }
+        });
+        run(app(fleet), sys.clone(), Until::Stopped).unwrap();
+        assert_eq!(sys.lines(&["fork"]).len(), forks, "panics: {panics}");
+        assert_eq!(told(&sys, "failed: panicked: no idea").len(), usize::from(panics));
+    }
+}

@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod nudges;
 mod pauses;
+mod policies;
 mod replacing;
 mod restart;
 mod rig;

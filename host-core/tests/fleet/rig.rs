@@ -12,7 +12,7 @@ use host_core::config::HostConfig;
 use host_core::event::{Activity, Event, Outcome};
 use host_core::fleet::backoff::Backoff;
 use host_core::fleet::beat::{Beat, Pace};
-use host_core::fleet::config::{FleetConfig, RestartBudget, Strategy};
+use host_core::fleet::config::{FleetConfig, Restart, RestartBudget, Strategy};
 use host_core::fleet::death::Death;
 use host_core::fleet::message::{FromWorker, Garbled};
 use host_core::fleet::notice::FleetNotice;
@@ -402,6 +402,16 @@ pub(crate) fn hold<const N: usize>(workers: [&str; N], connections: u64) -> Row 
     all(workers.map(|worker| Row::Hold(w(worker), connections)))
 }
 
+/// The author's function wants so many workers of fleet a.
+pub(crate) fn answers(workers: u32) -> Row {
+    Row::Fact(Event::ScaleAnswered { fleet: A, workers })
+}
+
+/// The author's function judges the end of a worker, which is told next.
+pub(crate) fn judged(worker: &str, restart: Restart) -> Row {
+    Row::Fact(Event::ExitJudged { worker: w(worker), restart })
+}
+
 /// So much memory each of these workers of fleet a has.
 pub(crate) fn memory<const N: usize>(readings: [(&str, Result<u64, Errno>); N]) -> Row {
     let readings = readings.map(|(name, reading)| (w(name), reading)).into();
@@ -515,6 +525,7 @@ fn order(action: &Action, is_loud: bool) -> Option<String> {
         Action::Nudge { worker } => format!("nudge {}", name(*worker)),
         Action::Mind { worker, lanes } => format!("mind {} {lanes:?}", name(*worker)),
         Action::ReadBeats { fleet } => format!("read {}", letter(*fleet)),
+        Action::AskScale { fleet } => format!("ask {}", letter(*fleet)),
         Action::ReadMemory { fleet } => format!("sample {}", letter(*fleet)),
         Action::ReadChildNews { reap_strangers: true } => "news and strangers".into(),
         Action::ReadChildNews { reap_strangers: false } => "news".into(),
@@ -557,6 +568,7 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::PolicyFailed
         | Notice::RecordingStopped { .. }
         | Notice::ManagerLost { .. }
         | Notice::Output { .. }

@@ -585,6 +585,7 @@ impl World {
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadMemory { .. }
+            | Action::AskScale { .. }
             | Action::ReadChildNews { .. }
             | Action::ReopenFiles
             | Action::Reopen { .. }

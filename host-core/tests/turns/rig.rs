@@ -299,6 +299,7 @@ fn order(action: &Action) -> String {
         | Action::Mind { .. }
         | Action::ReadBeats { .. }
         | Action::ReadMemory { .. }
+        | Action::AskScale { .. }
         | Action::ReadChildNews { .. }
         | Action::Reopen { .. }
         | Action::KillAll
@@ -330,6 +331,7 @@ fn told(notice: &Notice) -> String {
         | Notice::BodyFailed { .. }
         | Notice::Output { .. }
         | Notice::OutputLeftOut { .. }
+        | Notice::PolicyFailed
         | Notice::ManagerLost { .. }
         | Notice::LogOpened { .. }
         | Notice::LogFailed { .. }

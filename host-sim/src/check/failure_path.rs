@@ -96,6 +96,7 @@ impl FailurePathCheck {
             | Action::Mind { .. }
             | Action::ReadBeats { .. }
             | Action::ReadMemory { .. }
+            | Action::AskScale { .. }
             | Action::ReadChildNews { .. }
             | Action::ReopenFiles
             | Action::Reopen { .. }

@@ -96,6 +96,10 @@ impl Decisions {
             Event::WorkerSaid { worker, message } => self.said(*worker, message.as_ref().ok().copied()),
             Event::WorkerExited { worker, status } => self.exited(*worker, *status),
             Event::MindFailed { .. } => sometimes!("a worker cannot be told of its lanes"),
+            Event::ScaleAnswered { .. } => {
+                sometimes!("an author's function says how many workers are wanted")
+            }
+            Event::ExitJudged { .. } => sometimes!("an author's function judges how a worker ended"),
             Event::Memory { readings, .. } => {
                 sometimes!(
                     readings.iter().any(|(_, read)| read.is_err()),
@@ -274,6 +278,7 @@ impl Decisions {
             | Action::Spawn { .. }
             | Action::ReadBeats { .. }
             | Action::ReadMemory { .. }
+            | Action::AskScale { .. }
             | Action::ReadChildNews { .. }
             | Action::KillAll => {}
         }

@@ -21,8 +21,8 @@ impl Sim {
     /// The end of all faults but one kind: about half of the slots get nobody any more who serves. The core must be
     /// complete within what the settings say, stay so, and serve every client to its end.
     ///
-    /// Where the settings say that the death of one takes others along, or ends the fleet or the host, there is no
-    /// core that could stand alone: then this is [`heal_and_settle`](Self::heal_and_settle).
+    /// Where the settings say that the death of one takes others along, or ends the fleet or the host, or where the load says
+    /// how many are wanted, there is no core that could stand alone: then this is [`heal_and_settle`](Self::heal_and_settle).
     ///
     /// # Panics
     /// As [`heal_and_settle`](Self::heal_and_settle); with L7 if one in the core falls by what is broken beside it.
@@ -83,5 +83,8 @@ impl Sim {
 /// Whether a part of it can be well while another part never is.
 fn stands_in_part(config: &HostConfig) -> bool {
     config.strategy == Strategy::OneForOne
-        && config.fleets.iter().all(|fleet| fleet.on_exhausted == OnExhausted::KeepTrying)
+        && config
+            .fleets
+            .iter()
+            .all(|fleet| fleet.on_exhausted == OnExhausted::KeepTrying && fleet.scale_period().is_none())
 }

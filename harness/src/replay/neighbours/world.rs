@@ -46,6 +46,8 @@ pub(super) struct World<'a> {
     looks: VecDeque<FleetId>,
     /// Fleets whose memory was asked for. What is not in the script is not answered.
     samples: VecDeque<FleetId>,
+    /// And those whose author's function was.
+    asked: VecDeque<FleetId>,
     // What there is.
     services: usize,
     /// By seat.
@@ -82,6 +84,7 @@ impl<'a> World<'a> {
             spawns: VecDeque::new(),
             looks: VecDeque::new(),
             samples: VecDeque::new(),
+            asked: VecDeque::new(),
             services: 0,
             sockets: BTreeMap::new(),
             demands,
@@ -172,8 +175,10 @@ impl<'a> World<'a> {
             Event::WorkerSaid { worker, .. }
             | Event::WorkerExited { worker, .. }
             | Event::SignalFailed { worker, .. }
+            | Event::ExitJudged { worker, .. }
             | Event::MindFailed { worker } => self.workers.contains_key(worker),
             Event::Beats { fleet, .. } => self.looks.front() == Some(fleet),
+            Event::ScaleAnswered { fleet, .. } => self.asked.front() == Some(fleet),
             Event::Memory { fleet, .. } => self.samples.front() == Some(fleet),
             Event::Started { .. }
             | Event::Ready { .. }
@@ -241,7 +246,9 @@ impl<'a> World<'a> {
                 }
             }
             Event::Memory { .. } => drop(self.samples.pop_front()),
+            Event::ScaleAnswered { .. } => drop(self.asked.pop_front()),
             Event::Started { .. }
+            | Event::ExitJudged { .. }
             | Event::InterestChanged { .. }
             | Event::WakeAsked { .. }
             | Event::ReconnectAsked { .. }
@@ -283,6 +290,7 @@ impl<'a> World<'a> {
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
             // It answers nothing.
             Action::ReopenFiles | Action::Reopen { .. } => {}
+            Action::AskScale { fleet } => self.asked.push_back(fleet),
             Action::ReadMemory { fleet } => self.samples.push_back(fleet),
             Action::KillAll => self.workers.clear(),
             Action::Finish(_) => self.finished = true,

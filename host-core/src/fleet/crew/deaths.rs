@@ -2,7 +2,7 @@
 
 use super::{Crew, Means, Stop};
 use crate::action::Action;
-use crate::fleet::config::OnExhausted;
+use crate::fleet::config::{OnExhausted, Restart};
 use crate::fleet::death::{Death, Intent};
 use crate::fleet::notice::FleetNotice;
 use crate::fleet::seat::{Phase, State, Step, Worker};
@@ -34,6 +34,13 @@ impl Crew {
         // is woken for it.
         self.unheard |= known.is_ready();
         self.upkeep(means);
+    }
+
+    /// The author's function has judged how a worker ended, whose death is told next.
+    pub(crate) fn exit_judged(&mut self, worker: WorkerId, restart: Restart) {
+        if let Some(known) = self.worker_mut(worker) {
+            known.restart = Some(restart);
+        }
     }
 
     /// Takes the worker out of all that counts it, and keeps its death.
@@ -68,6 +75,7 @@ impl Crew {
             beat_age: known.beat.map(|beat| means.now.since(beat.at)),
         };
         self.history.note(death, means.config.deaths_kept);
+        self.counters.count(&death);
         self.tell(means, FleetNotice::Died(death));
         death
     }
@@ -75,9 +83,11 @@ impl Crew {
     /// A worker has died that nobody had asked to leave: when its slot is filled again.
     fn refill(&mut self, means: &mut Means<'_>, known: &Worker, death: &Death, stable: bool) {
         let slot = death.worker.slot;
-        let restarts = match death.intent {
-            None => means.config.restarts(death.status),
-            Some(_) => means.config.restarts_faulty(),
+        let restarts = match (known.restart, death.intent) {
+            (Some(restart), None) => restart.allows(death.status),
+            (Some(restart), Some(_)) => restart != Restart::Never,
+            (None, None) => means.config.restarts(death.status),
+            (None, Some(_)) => means.config.restarts_faulty(),
         };
         if !restarts {
             self.seats[slot.index()].state = State::Retired;

@@ -1,6 +1,7 @@
 //! When it is counted who is idle, and what follows from that.
 
 use super::{Crew, Means};
+use crate::action::Action;
 use crate::fleet::config::FleetConfig;
 use crate::fleet::lanes::Usefulness;
 use crate::fleet::notice::FleetNotice;
@@ -13,26 +14,30 @@ use crate::time::Instant;
 impl Crew {
     /// Whether how many are wanted follows the load. Not where nobody is: whoever wants that has said so.
     pub(super) fn scales(&self, config: &FleetConfig) -> bool {
-        config.spares.bounds().is_some() && self.wanted() > 0
+        config.scale_period().is_some() && self.wanted() > 0
     }
 
     /// The last moment for the look after which it is decided again how many are wanted.
     pub(super) fn scale_before(&self, means: &Means<'_>) -> Option<Instant> {
-        let next = || self.scale_at.unwrap_or(means.now + means.config.spares.period);
-        self.scales(means.config).then(next)
+        let period = means.config.scale_period().filter(|_| self.wanted() > 0)?;
+        Some(self.scale_at.unwrap_or(means.now + period))
     }
 
     /// The slots were read: how many are wanted from here on, if it is time to decide that.
     pub(super) fn scale(&mut self, means: &mut Means<'_>) {
-        if !self.scales(means.config) {
+        let Some(period) = means.config.scale_period().filter(|_| self.wanted() > 0) else {
             (self.trend, self.scale_at) = (Trend::default(), None);
             return;
-        }
+        };
         // A look for another reason is no round of its own: how fast the fleet grows depends on their number.
         if self.scale_at.is_some_and(|at| at > means.now) {
             return;
         }
-        self.scale_at = Some(means.now + means.config.spares.period);
+        self.scale_at = Some(means.now + period);
+        if means.config.scale_each.is_some() {
+            means.orders.push_back(Action::AskScale { fleet: self.id });
+            return;
+        }
         let load = self.load();
         let most = means.config.wanted_max().saturating_sub(self.counts.retired);
         let wanted = self.trend.decide(means.now, load, &means.config.spares, most);
@@ -40,11 +45,27 @@ impl Crew {
         if wanted == load.wanted || wanted > load.wanted && self.health == Health::Degraded {
             return;
         }
+        self.scale_to(means, wanted + self.counts.retired, load);
+    }
+
+    /// The author's function has answered.
+    pub(crate) fn scale_answered(&mut self, means: &mut Means<'_>, workers: u32) {
+        // Who wants nobody has said so meanwhile, or the fleet stops.
+        if self.scales(means.config) {
+            let load = self.load();
+            // Slots that stay empty are none of those that it wants.
+            self.scale_to(means, workers.max(1).saturating_add(self.counts.retired), load);
+            self.upkeep(means);
+        }
+    }
+
+    fn scale_to(&mut self, means: &mut Means<'_>, workers: u32, Load { idle, busy, .. }: Load) {
         let before = self.target.count();
-        self.target.scale(wanted + self.counts.retired);
+        self.target.scale(workers);
         let workers = self.target.count();
-        let Load { idle, busy, .. } = load;
-        self.tell(means, FleetNotice::Scaled { workers, before, idle, busy });
+        if workers != before {
+            self.tell(means, FleetNotice::Scaled { workers, before, idle, busy });
+        }
     }
 
     /// Who is idle, and who is busy. Of one that is replaced in advance its replacement counts, which will be idle.

@@ -72,7 +72,7 @@ impl Crew {
             }
             return true;
         }
-        let follows_load = means.config.spares.bounds().is_some();
+        let follows_load = means.config.scale_period().is_some();
         let cannot_serve = |slot: Slot| {
             let known = self.worker(self.named(slot));
             known.is_some_and(|known| !known.is_ready() && known.replaces.is_none())

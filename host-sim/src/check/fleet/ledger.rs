@@ -56,6 +56,8 @@ pub(in crate::check) struct Ledger {
     pub(in crate::check) configs: Vec<FleetConfig>,
     pub(super) strategy: Strategy,
     pub(in crate::check) workers: BTreeMap<WorkerId, Known>,
+    /// How many slots of a fleet stay empty.
+    retired: BTreeMap<FleetId, u32>,
     /// How hard the host is to stop, and since when that is known.
     pub(in crate::check) stop: Option<(Stop, Instant)>,
 }
@@ -76,6 +78,11 @@ impl Ledger {
     pub(in crate::check) fn of_fleet(&self, fleet: FleetId) -> impl Iterator<Item = &Known> {
         let of_fleet = move |(worker, _): &(&WorkerId, _)| worker.fleet == fleet;
         self.workers.iter().filter(of_fleet).map(|(_, known)| known)
+    }
+
+    /// How many slots stay empty, which are waited for by nobody.
+    pub(super) fn retired(&self, fleet: FleetId) -> u32 {
+        self.retired.get(&fleet).copied().unwrap_or(0)
     }
 
     /// How many were not asked to end, those that are not born included.
@@ -157,6 +164,8 @@ impl Ledger {
             | Event::SignalFailed { .. }
             | Event::MindFailed { .. }
             | Event::Memory { .. }
+            | Event::ScaleAnswered { .. }
+            | Event::ExitJudged { .. }
             | Event::StrangerReaped { .. }
             | Event::ResizeAsked { .. }
             | Event::RestoreAsked { .. }
@@ -181,6 +190,9 @@ impl Ledger {
                 if let Some(known) = self.workers.get_mut(worker) {
                     known.held_among = known.held_among.max(among);
                 }
+            }
+            Action::TellFleet { fleet, notice: FleetNotice::Retired { .. } } => {
+                *self.retired.entry(*fleet).or_default() += 1;
             }
             // A failure ends the host, and so does a fleet that is configured to.
             Action::NotifyFailure { .. } => self.ask(now, Stop::AtOnce, false),

@@ -2,7 +2,8 @@
 //!
 //! S48: it is above neither what the settings allow nor below the least, it changes only by what a look has just found –
 //! more where too few would be idle, one less where too many have been for as long as they must –, at most
-//! once a period, and never while the host stops. So it rests in a steady load.
+//! once a period, and never while the host stops. So it rests in a steady load. Or an author's function says it, and is
+//! obeyed within the bounds.
 
 use super::ledger::{Known, Ledger, Stop};
 use crate::check::Violation;
@@ -18,6 +19,8 @@ pub(super) struct ScaleCheck {
     fleets: BTreeMap<FleetId, Follows>,
     /// The fleet of which this fact is a look.
     looks: Option<FleetId>,
+    /// What the author's function has answered in this fact.
+    answered: Option<(FleetId, u32)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -34,6 +37,10 @@ impl ScaleCheck {
     pub(super) fn on_event(&mut self, ledger: &Ledger, now: Instant, event: &Event) {
         self.looks = match event {
             Event::Beats { fleet, .. } => Some(*fleet),
+            _ => None,
+        };
+        self.answered = match event {
+            Event::ScaleAnswered { fleet, workers } => Some((*fleet, *workers)),
             _ => None,
         };
         let Some(fleet) = self.looks else { return };
@@ -54,6 +61,11 @@ impl ScaleCheck {
             ))
         };
         let config = &ledger.configs[fleet.index()];
+        if let Some((_, answer)) = self.answered.filter(|(asked, _)| asked == fleet) {
+            let all = answer.max(1).saturating_add(ledger.retired(*fleet)).min(config.wanted_max());
+            let right = all == *workers && !ledger.stops(Stop::AtOnce);
+            return if right { None } else { found(&format!("the answer was {answer}")) };
+        }
         let Some(bounds) = config.spares.bounds() else { return found("it does not follow the load") };
         if self.looks != Some(*fleet) {
             return found("no look has found that");

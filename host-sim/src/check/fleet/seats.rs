@@ -76,7 +76,8 @@ impl SeatCheck {
         let count = change(wanted.count).min(ledger.configs[fleet.index()].wanted_max());
         if count < wanted.count {
             // Those who came in advance of others are counted here: with whom they replace, they may go.
-            wanted.surplus = (ledger.staying(fleet) as u32).saturating_sub(count);
+            let live = count.saturating_sub(ledger.retired(fleet));
+            wanted.surplus = (ledger.staying(fleet) as u32).saturating_sub(live);
         }
         wanted.count = count;
     }
@@ -150,7 +151,8 @@ impl SeatCheck {
                 return Some(Violation::new("S13", detail));
             }
             // Who was to go and was not there needs nobody to go in his place.
-            wanted.surplus = wanted.surplus.min((stay as u32).saturating_sub(wanted.count));
+            let live = wanted.count.saturating_sub(ledger.retired(fleet));
+            wanted.surplus = wanted.surplus.min((stay as u32).saturating_sub(live));
         }
         None
     }
