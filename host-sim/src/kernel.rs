@@ -271,7 +271,9 @@ impl Kernel {
         let process = &self.processes[host as usize];
         let busy = process.doing == poller::COMPUTING;
         let hung = process.truth.hung_since.is_some();
-        process.begun && !busy && process.is_living() && !hung && !process.is_halted()
+        // Until it comes to its loop, all that is known is of the host before it.
+        let known = process.loops || self.checks.host().is_none();
+        process.begun && known && !busy && process.is_living() && !hung && !process.is_halted()
     }
 
     /// A fault: the callback that the host is in never comes back. The operator notices some time after
@@ -284,7 +286,9 @@ impl Kernel {
 
     /// An event loop begins in `me` with these settings: what of them the kernel's own rules depend on.
     pub(crate) fn expect_config(&mut self, me: Index, config: &host_core::config::HostConfig) {
-        self.process(me).may_spin = config.poll_period.is_some_and(|period| period.is_zero());
+        let process = self.process(me);
+        process.may_spin = config.poll_period.is_some_and(|period| period.is_zero());
+        process.loops = true;
         if Some(me) == self.host {
             self.threshold = config.heartbeat_threshold;
         }

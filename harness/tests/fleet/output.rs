@@ -123,7 +123,8 @@ fn whatever_happens_no_line_is_lost_or_doubled_or_another_ones() {
         sim.signal(Signal::Quit);
         sim.wait_for_host(120 * SECOND).unwrap();
         let seen = seen.borrow();
-        assert!(!seen.dead.is_empty());
+        // In a long lack of descriptors nobody is born.
+        assert!(seen.printed.keys().all(|(pid, _)| seen.dead.contains(pid)), "whoever has printed has ended");
         seen.demand_all_of_the_dead();
     });
 }

@@ -92,7 +92,6 @@ fn in_a_steady_load_no_worker_comes_or_goes() {
 }
 
 #[test]
-#[ignore = "known red: HOST_SEED=8000578 breaks S48, one fewer is wanted before too many were idle for long enough; the decision or the rule is to be mended"]
 fn whatever_happens_a_fleet_that_follows_its_load_stays_within_its_bounds_and_serves() {
     check!(|sim| {
         sim.pid_max(64);

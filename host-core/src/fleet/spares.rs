@@ -63,7 +63,7 @@ pub(crate) struct Load {
 /// What was, as far as the next decision depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Trend {
-    /// At how many looks in a row there were too few.
+    /// At how many decisions in a row there were too few.
     short: u32,
     /// Since when there are too many.
     above_since: Option<Instant>,
@@ -90,6 +90,14 @@ impl Trend {
         }
         let since = *self.above_since.get_or_insert(now);
         if now.since(since) < spares.shrink_after { load.wanted } else { load.wanted - 1 }
+    }
+
+    /// A look between two decisions has counted this: whoever saw that they were not too many has not seen too many
+    /// for long.
+    pub(crate) fn glance(&mut self, load: Load, spares: &Spares) {
+        if spares.bounds().is_some_and(|Bounds { max, .. }| load.idle <= max) {
+            self.above_since = None;
+        }
     }
 }
 
@@ -172,6 +180,27 @@ mod tests {
             wanted = Trend::default().decide(Instant::ZERO, load, &at_once, MOST);
         }
         assert_eq!(wanted, 3);
+    }
+
+    #[test]
+    fn a_glance_between_two_decisions_forgets_too_many_and_nothing_else() {
+        let (many, enough) = (Load { wanted: 9, idle: 5, busy: 4 }, Load { wanted: 9, idle: 4, busy: 5 });
+        for (between, expected) in [(many, 8), (enough, 9)] {
+            let mut trend = Trend::default();
+            trend.decide(Instant::ZERO, many, &spares(), MOST);
+            trend.glance(between, &spares());
+            assert_eq!(
+                trend.decide(Instant::ZERO + 3 * SECOND, many, &spares(), MOST),
+                expected,
+                "{between:?}"
+            );
+        }
+        // A lack is a matter of decisions alone: the second asks for twice as many, whatever was seen between.
+        let short = Load { wanted: 9, idle: 1, busy: 8 };
+        let mut trend = Trend::default();
+        assert_eq!(trend.decide(Instant::ZERO, short, &spares(), MOST), 10);
+        trend.glance(enough, &spares());
+        assert_eq!(trend.decide(Instant::ZERO + SECOND, short, &spares(), MOST), 11);
     }
 
     /// A fleet whose workers are there as soon as they are wanted, or some looks later.

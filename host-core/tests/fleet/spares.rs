@@ -106,6 +106,26 @@ fn a_look_for_another_reason_is_no_round_of_its_own() {
 }
 
 #[test]
+fn a_look_for_another_reason_that_finds_not_too_many_is_remembered() {
+    let mut rig = Rig::up(spares(4, |_| {}));
+    // Too many from 30 on, which is too long at 130.
+    rig.play([(look(), "read a"), (look(), "read a"), (look(), "read a"), (look(), "read a")]);
+    rig.play([
+        (after(5 * MS), ""),
+        (hold(["a0.1", "a1.1"], 1), ""),
+        (extends("a0.1", 400 * MS), "read a"),
+        (beats("a"), "extended a0.1 to 525"),
+        // And are too many again when it is time to decide.
+        (hold(["a0.1", "a1.1"], 0), ""),
+        (look(), "read a"),
+        (look(), "read a"),
+        (look(), "read a"),
+        (look(), "read a"),
+        (look(), "read a, load a 4 to 3 (4 idle, 0 busy), signal a0.1 QUIT"),
+    ]);
+}
+
+#[test]
 fn whoever_is_stopped_or_silent_is_not_idle() {
     let mut rig = Rig::up(spares(2, |fleet| fleet.late_warning = Some(40 * MS)));
     rig.play([

@@ -83,6 +83,8 @@ pub(crate) struct Process {
     pub(crate) turn: u64,
     /// It has run at all.
     pub(crate) begun: bool,
+    /// Whether its event loop has begun: from then on the checks speak of it.
+    pub(crate) loops: bool,
     /// By a signal.
     pub(crate) stopped: bool,
     /// So many faults keep it from being scheduled.
@@ -169,6 +171,7 @@ impl Process {
             run: Run::Runnable,
             turn: 0,
             begun: false,
+            loops: false,
             stopped: false,
             held: 0,
             owed: false,

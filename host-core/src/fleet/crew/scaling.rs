@@ -31,6 +31,7 @@ impl Crew {
         };
         // A look for another reason is no round of its own: how fast the fleet grows depends on their number.
         if self.scale_at.is_some_and(|at| at > means.now) {
+            self.trend.glance(self.load(), &means.config.spares);
             return;
         }
         self.scale_at = Some(means.now + period);
