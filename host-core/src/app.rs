@@ -726,6 +726,29 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_a_place_for_one_listener_and_none_to_spread() {
+        let one = |listen: &str, spread: bool| {
+            let mistakes = Listen::new("web", listen).mistakes(spread, core::iter::empty());
+            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for (listen, spread) in [("unix:/run/web", false), ("[::1]:0", false), ("127.0.0.1:80", true)] {
+            assert_eq!(one(listen, spread), [""; 0], "{listen}");
+        }
+        assert_eq!(
+            one("unix:/run/web", true),
+            [
+                "listen_spread `web` is `unix:/run/web`, but must be an IP address and a port: the kernel spreads no connections of Unix sockets"
+            ]
+        );
+        assert_eq!(
+            one("80", true),
+            [
+                "listen_spread `web` is `80`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0"
+            ]
+        );
+    }
+
+    #[test]
     fn names_of_up_to_64_bytes_are_allowed() {
         let name = |length| name_mistake("app", &"x".repeat(length));
         assert!(name(64).is_none());

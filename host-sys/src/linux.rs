@@ -174,9 +174,9 @@ impl Sys for Linux {
     }
 
     fn passed(&self) -> Vec<Passed> {
-        let name = |socket: passed::Socket| {
-            let passed::Socket { number, name, fd, place } = socket;
-            Passed { number, name, handle: self.handles.borrow_mut().insert(fd), place: place.map_err(errno) }
+        let name = |passed::Socket { number, name, listener }| {
+            let listener = listener.map(|(fd, place)| (self.handles.borrow_mut().insert(fd), place));
+            Passed { number, name, listener: listener.map_err(errno) }
         };
         passed::take(self.pid()).into_iter().map(name).collect()
     }

@@ -15,12 +15,11 @@ const NAMES: &str = "LISTEN_FDNAMES";
 /// What one is called that has no name.
 const NAMELESS: &str = "unknown";
 
-/// One of them, and what it is.
+/// One of them, and where it listens, or why it does not.
 pub(crate) struct Socket {
     pub(crate) number: u32,
     pub(crate) name: String,
-    pub(crate) fd: OwnedFd,
-    pub(crate) place: Result<Place>,
+    pub(crate) listener: Result<(OwnedFd, Place)>,
 }
 
 /// All of them, to the first who asks.
@@ -30,12 +29,19 @@ pub(crate) fn take(me: Pid) -> Vec<Socket> {
         return Vec::new();
     }
     let names = std::env::var(NAMES).unwrap_or_default();
+    named(raw::passed_descriptors(number(COUNT).unwrap_or(0)), &names)
+}
+
+fn named(fds: Vec<(u32, Option<OwnedFd>)>, names: &str) -> Vec<Socket> {
     let mut names = names.split(':').map(str::to_owned);
-    let fds = raw::passed_descriptors(number(COUNT).unwrap_or(0));
     let sockets = fds.into_iter().map(|(number, fd)| {
         let name = names.next().filter(|name| !name.is_empty()).unwrap_or_else(|| NAMELESS.to_owned());
-        let place = prepare(fd.as_fd()).and_then(|()| place_of(fd.as_fd()));
-        Socket { number, name, fd, place }
+        let listener = fd.ok_or(Errno::BADF).and_then(|fd| {
+            prepare(fd.as_fd())?;
+            let place = place_of(fd.as_fd())?;
+            Ok((fd, place))
+        });
+        Socket { number, name, listener }
     });
     sockets.collect()
 }
@@ -69,5 +75,55 @@ fn unix(address: &SocketAddrAny) -> Option<UnixPath> {
         (Some(path), _) => UnixPath::new(path.to_str().ok()?),
         (_, Some(name)) => UnixPath::new(&format!("@{}", str::from_utf8(name).ok()?)),
         (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::net::{TcpListener, UdpSocket};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn each_is_known_for_what_it_is_and_one_that_is_missing_keeps_its_name() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let path = std::env::temp_dir().join(format!("host-sys-passed-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let unix = UnixListener::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let connected = std::net::TcpStream::connect(address).unwrap();
+        let fds: Vec<Option<OwnedFd>> = vec![
+            Some(tcp.into()),
+            Some(unix.into()),
+            Some(UdpSocket::bind("127.0.0.1:0").unwrap().into()),
+            Some(connected.into()),
+            Some(File::open("/dev/null").unwrap().into()),
+            None,
+        ];
+        let found = named((3..).zip(fds).collect(), "web::u:c:f:gone:too many");
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|Socket { number, name, listener }| {
+                let place = listener.map(|(fd, place)| {
+                    // What is used from here on waits for nobody, and is no child's.
+                    assert!(fcntl_getfl(&fd).unwrap().contains(OFlags::NONBLOCK));
+                    assert!(rustix::io::fcntl_getfd(&fd).unwrap().contains(FdFlags::CLOEXEC));
+                    place.to_string()
+                });
+                (number, name, place)
+            })
+            .collect();
+        let unix = format!("unix:{}", path.display());
+        let expected = [
+            (3, "web", Ok(address.to_string())),
+            (4, NAMELESS, Ok(unix)),
+            (5, "u", Err(Errno::PROTOTYPE)),
+            (6, "c", Err(Errno::INVAL)),
+            (7, "f", Err(Errno::NOTSOCK)),
+            (8, "gone", Err(Errno::BADF)),
+        ];
+        assert_eq!(found, expected.map(|(number, name, place)| (number, name.to_owned(), place)));
     }
 }

@@ -16,11 +16,13 @@
 mod arguments;
 mod memory;
 mod outputs;
+mod passed;
 mod process;
 
 pub(crate) use arguments::overwrite_arguments;
 pub(crate) use memory::Shared;
 pub(crate) use outputs::{has_outputs, remember_output};
+pub(crate) use passed::passed_descriptors;
 pub(crate) use process::{
     KICK_BELL, QUIT_BELL, Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop,
 };
@@ -32,7 +34,6 @@ use rustix::io::{Errno, Result};
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a signal does to the process (sigaction(2)).
 pub(crate) struct Disposition(libc::sigaction);
@@ -227,26 +228,6 @@ pub(crate) fn signalfd(signals: &[Signal]) -> Result<OwnedFd> {
     let fd = check(unsafe { libc::signalfd(-1, &set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })?;
     // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Whether the descriptors that this process was started with have an owner.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// More than anybody passes: whoever says more has made a mistake, and must not be asked four billion times.
-const PASSED_MAX: u32 = 4096;
-
-/// The descriptors that this process was started with, those of `count` from 3 on that are open, with their numbers
-/// (sd_listen_fds(3)). To the first who asks; nobody else in this process may have taken them for its own.
-pub(crate) fn passed_descriptors(count: u32) -> Vec<(u32, OwnedFd)> {
-    if TAKEN.swap(true, Ordering::Relaxed) {
-        return Vec::new();
-    }
-    let numbers = (3..).take(count.min(PASSED_MAX) as usize);
-    // SAFETY: asking for the flags of a number that is no descriptor is an error, and nothing else.
-    let open = numbers.filter(|number: &c_int| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0);
-    // SAFETY: it is open. Whoever has started this process passed it on for this, and says so by this process's number:
-    // nobody in it has opened it. It is handed out once.
-    open.map(|number| (number.cast_unsigned(), unsafe { OwnedFd::from_raw_fd(number) })).collect()
 }
 
 fn set_of(signals: &[Signal]) -> libc::sigset_t {

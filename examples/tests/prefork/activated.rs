@@ -72,6 +72,11 @@ fn what_is_no_listener_and_what_is_for_nobody_is_told_before_anybody_is_forked()
             "exec 3</dev/null 4</dev/null; export LISTEN_FDS=2 LISTEN_FDNAMES=x:y",
             "must be called like a listener (FileDescriptorName=), one of: clients",
         ),
+        // The next number is one that the server opens itself.
+        (
+            "exec 3</dev/null; export LISTEN_FDS=2 LISTEN_FDNAMES=x:clients",
+            "passed descriptor 4 is `clients`, but must be open and inherited",
+        ),
     ] {
         let script = format!("{passing} LISTEN_PID=$$; exec \"$0\" --listen 127.0.0.1:0");
         let server = Process::sh(&script).arg(example("prefork_echo")).spawn();

@@ -62,9 +62,9 @@ pub(super) fn bind(
     let spread: Vec<_> =
         app.fleets.iter().flat_map(|fleet| &fleet.listens).map(|listen| &*listen.name).collect();
     let taken = passed::assign(passed, &app.listens, &spread, mistakes);
-    let is_taken = |handle| taken.iter().flatten().any(|(taken, _)| *taken == handle);
-    for left in passed.iter().filter(|passed| !is_taken(passed.handle)) {
-        sys.close(left.handle);
+    let left = passed.iter().filter_map(|passed| passed.listener.ok());
+    for (handle, _) in left.filter(|one| !taken.contains(&Some(*one))) {
+        sys.close(handle);
     }
     for (listen, taken) in app.listens.iter().zip(&taken) {
         let backlog = app.backlog.max(1);

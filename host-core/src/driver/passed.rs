@@ -5,7 +5,7 @@
 
 use crate::app::Listen;
 use crate::error::Mistake;
-use crate::sys::{Handle, Passed, Place};
+use crate::sys::{Errno, Handle, Passed, Place};
 use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::String;
@@ -26,8 +26,9 @@ pub(super) fn assign(
         let wanted = match place {
             Some(place) if taken[place].is_none() => {
                 taken[place] = Some(passed);
-                match passed.place {
+                match passed.listener {
                     Ok(_) => continue,
+                    Err(Errno::BADF) => "must be open and inherited: LISTEN_FDS says that it is there".into(),
                     Err(errno) => format!("must be a stream socket that listens: {errno}"),
                 }
             }
@@ -54,16 +55,13 @@ pub(super) fn assign(
             wanted,
         });
     }
-    taken
-        .into_iter()
-        .map(|passed| passed.and_then(|passed| Some((passed.handle, passed.place.ok()?))))
-        .collect()
+    taken.into_iter().map(|passed| passed.and_then(|passed| passed.listener.ok())).collect()
 }
 
 fn found(passed: &Passed) -> String {
     let name = passed.name.escape_debug();
-    match passed.place {
-        Ok(place) => format!("`{name}`, at {place}"),
+    match passed.listener {
+        Ok((_, place)) => format!("`{name}`, at {place}"),
         Err(_) => format!("`{name}`"),
     }
 }
@@ -71,17 +69,13 @@ fn found(passed: &Passed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::Errno;
     use alloc::string::ToString;
 
     fn passed(number: u32, name: &str, errno: Option<Errno>) -> Passed {
         let place = Place::Ip(format!("127.0.0.1:{number}").parse().unwrap());
-        Passed {
-            number,
-            name: name.into(),
-            handle: Handle::from_raw(number.into()),
-            place: errno.map_or(Ok(place), Err),
-        }
+        let handle = Handle::from_raw(number.into());
+        let listener = errno.map_or(Ok((handle, place)), Err);
+        Passed { number, name: name.into(), listener }
     }
 
     /// The numbers of what each listener takes, and what is told.
@@ -143,13 +137,18 @@ mod tests {
 
     #[test]
     fn what_is_no_listener_is_told() {
-        let (taken, told) = assigned(&[passed(3, "web", Some(Errno::NOTSOCK))], &["web"], &[]);
-        assert_eq!(taken, [0]);
-        assert_eq!(
-            told,
-            [
-                "passed descriptor 3 is `web`, but must be a stream socket that listens: not a socket (ENOTSOCK)"
-            ]
-        );
+        for (errno, words) in [
+            (
+                Errno::NOTSOCK,
+                "passed descriptor 3 is `web`, but must be a stream socket that listens: not a socket (ENOTSOCK)",
+            ),
+            (
+                Errno::BADF,
+                "passed descriptor 3 is `web`, but must be open and inherited: LISTEN_FDS says that it is there",
+            ),
+        ] {
+            let (taken, told) = assigned(&[passed(3, "web", Some(errno))], &["web"], &[]);
+            assert_eq!((taken, told), ([0].to_vec(), [words.to_owned()].to_vec()));
+        }
     }
 }

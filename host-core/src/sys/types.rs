@@ -171,10 +171,9 @@ pub struct Passed {
     pub number: u32,
     /// Its name; `unknown` if it was given none.
     pub name: String,
-    /// What it is from here on.
-    pub handle: Handle,
-    /// Where it listens, or why it is no stream socket that does.
-    pub place: Result<Place, Errno>,
+    /// What it is from here on, and where it listens; or why it is no stream socket that does: [`Errno::BADF`] if there
+    /// is none of this number that this process was given.
+    pub listener: Result<(Handle, Place), Errno>,
 }
 
 /// Where a process prints (stdout(3)).

@@ -81,8 +81,7 @@ impl Kernel {
         let passed = all.into_iter().map(|(place, (name, file, address))| Passed {
             number: 3 + place as u32,
             name,
-            handle: self.pass(me, file),
-            place: Ok(Place::Ip(address)),
+            listener: Ok((self.pass(me, file), Place::Ip(address))),
         });
         passed.collect()
     }
