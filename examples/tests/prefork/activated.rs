@@ -2,20 +2,13 @@
 
 use crate::kit::{BOUND, Client};
 use crate::scratch::Scratch;
+use crate::tool::{example_path, has_tool};
 use harness::Process;
 use harness::process::{Signal, Spawn, Stream};
 use host_core::error::exit;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::Command;
-
-/// Where cargo builds it: beside the directory of the tests.
-fn example(name: &str) -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.ancestors().nth(2).unwrap().join("examples").join(name)
-}
 
 /// The echo server, which is passed this listener as descriptor 3. By way of standard output, since a shell can move
 /// that.
@@ -23,7 +16,7 @@ fn activated(listener: &TcpListener, names: &str, flags: &str) -> Spawn {
     let passing = "exec 3>&1 1>/dev/null; export LISTEN_PID=$$ LISTEN_FDS=1";
     let script = format!("{passing} LISTEN_FDNAMES={names}; exec \"$0\" --workers 2 {flags}");
     let socket: std::os::fd::OwnedFd = listener.try_clone().unwrap().into();
-    Process::sh(&script).arg(example("prefork_echo")).stdout(socket).notify()
+    Process::sh(&script).arg(example_path("prefork_echo")).stdout(socket).notify()
 }
 
 /// An address that nobody can bind: it is not used.
@@ -57,7 +50,7 @@ fn what_is_passed_to_another_process_is_not_its_own() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let script_for_another = "exec 3>&1 1>/dev/null; export LISTEN_PID=1 LISTEN_FDS=1; exec \"$0\" --workers 1 --listen 127.0.0.1:0";
     let socket: std::os::fd::OwnedFd = listener.try_clone().unwrap().into();
-    let server = Process::sh(script_for_another).arg(example("prefork_echo")).stdout(socket).spawn();
+    let server = Process::sh(script_for_another).arg(example_path("prefork_echo")).stdout(socket).spawn();
     let bound = server.expect("where it listens").line_on(Stream::Stderr, "is bound to {address}");
     assert_ne!(bound.parse::<std::net::SocketAddr>("address"), listener.local_addr().unwrap());
     server.signal(Signal::TERM);
@@ -79,33 +72,22 @@ fn what_is_no_listener_and_what_is_for_nobody_is_told_before_anybody_is_forked()
         ),
     ] {
         let script = format!("{passing} LISTEN_PID=$$; exec \"$0\" --listen 127.0.0.1:0");
-        let server = Process::sh(&script).arg(example("prefork_echo")).spawn();
+        let server = Process::sh(&script).arg(example_path("prefork_echo")).spawn();
         server.expect("the refusal").exit_code(exit::CONFIG.into());
         let told = server.output(Stream::Stderr).rest();
         assert!(told.contains(words), "{told}");
     }
 }
 
-/// Whether this tool is there; says so if not.
-fn has(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        println!("left out: there is no {tool} on this machine");
-    }
-    found
-}
-
 #[test]
 fn systemd_starts_it_with_the_first_connection() {
-    if !has("systemd-socket-activate") {
-        return;
-    }
+    let Some(activate) = has_tool("systemd-socket-activate") else { return };
     let scratch = Scratch::new("systemd");
     let path = scratch.path().join("x.sock");
-    let server = Process::command("systemd-socket-activate")
+    let server = Process::command(activate)
         .arg(format!("--listen={}", path.display()))
         .arg("--fdname=clients")
-        .arg(example("prefork_http"))
+        .arg(example_path("prefork_http"))
         .args(["--workers", "2", "--listen", "192.0.2.1:1"])
         .spawn();
     server.expect("its socket").file(&path);
@@ -121,28 +103,4 @@ fn systemd_starts_it_with_the_first_connection() {
     server.signal(Signal::QUIT);
     server.expect("its end").exit_code(0);
     assert!(path.exists(), "it is not the server's to remove");
-}
-
-#[test]
-fn systemd_accepts_the_units() {
-    if !has("systemd-analyze") {
-        return;
-    }
-    let scratch = Scratch::new("units");
-    let deploy = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy");
-    let units = ["prefork.service", "prefork.socket"];
-    for unit in units {
-        let text = std::fs::read_to_string(deploy.join(unit)).unwrap();
-        // Whether that program is there it looks, too.
-        let program = example("prefork_http");
-        let text = text.replace("/usr/local/bin/prefork_http", program.to_str().unwrap());
-        std::fs::write(scratch.path().join(unit), text).unwrap();
-    }
-    let verified = Command::new("systemd-analyze")
-        .arg("verify")
-        .args(units.map(|unit| scratch.path().join(unit)))
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&verified.stderr);
-    assert!(verified.status.success() && !told.contains("prefork"), "{told}");
 }

@@ -2,12 +2,13 @@
 
 use crate::kit::Client;
 use crate::scratch::Scratch;
+use crate::tool::example_path;
 use harness::Process;
 use harness::process::{Signal, Spawn, Stream};
 use host_core::error::exit;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FILES: [&str; 3] = ["x.log", "out", "err"];
 
@@ -136,7 +137,7 @@ fn a_log_that_may_not_grow_ends_nobody_and_what_it_lost_is_told_in_the_next_file
     let scratch = Scratch::new("limited");
     // In blocks of 512 bytes, or of 1024: that is for the shell to say.
     let script = "ulimit -f 8; exec \"$0\" --listen 127.0.0.1:0 --workers 2 --log x.log";
-    let server = Process::sh(script).arg(example("prefork_echo")).cwd(scratch.path()).notify().spawn();
+    let server = Process::sh(script).arg(example_path("prefork_echo")).cwd(scratch.path()).notify().spawn();
     server.expect("all workers").ready();
     let log = scratch.path().join("x.log");
     server.expect("a log that may not grow").tree("4096 or 8192 bytes in the log", |_| {
@@ -149,12 +150,6 @@ fn a_log_that_may_not_grow_ends_nobody_and_what_it_lost_is_told_in_the_next_file
     server.expect("what was lost").file_line(&log, "lines of the log were lost");
     server.signal(Signal::TERM);
     server.expect("its end").exit_code(0);
-}
-
-/// Where cargo builds it: beside the directory of the tests.
-fn example(name: &str) -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.ancestors().nth(2).unwrap().join("examples").join(name)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a service manager hears of a server (NOTIFY_SOCKET).
 
+use crate::tool::has_tool;
 use harness::Process;
 use harness::process::{Signal, Spawn, Stream};
 
@@ -48,4 +49,20 @@ fn a_manager_that_is_not_there_is_told_of_and_the_server_serves() {
         server.signal(Signal::TERM);
         server.expect("its end").exit_code(0);
     }
+}
+
+#[test]
+fn it_says_what_systemds_own_tool_says() {
+    let Some(notify) = has_tool("systemd-notify") else { return };
+    let status = "STATUS=2 of 2 workers ready";
+    // It waits until it was heard otherwise, by a message of its own (sd_notify_barrier(3)).
+    let tool = Process::command(notify).args(["--no-block", "--ready", status]).notify().spawn();
+    tool.expect("its status").notification(status);
+    tool.expect("its end").exit_code(0);
+    let server = server().notify().spawn();
+    server.expect("a status").notification(status);
+    let wanted = tool.notifications();
+    assert!(wanted.iter().any(|line| line == "READY=1"), "{wanted:?}");
+    let said = server.notifications();
+    assert!(wanted.iter().all(|line| said.contains(line)), "{wanted:?} in {said:?}");
 }
