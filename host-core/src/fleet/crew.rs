@@ -388,10 +388,14 @@ impl Crew {
 
     /// Another number is wanted: `change` says which.
     pub(crate) fn resize(&mut self, means: &mut Means<'_>, change: impl FnOnce(&mut Target)) {
-        let before = self.target.count();
+        let (before, followed) = (self.target.count(), self.scales(means.config));
         change(&mut self.target);
         if self.target.count() != before {
             self.tell(means, FleetNotice::Resized { workers: self.target.count() });
+        }
+        // While nobody was wanted it was nobody's affair who is idle.
+        if let Some(at) = self.scale_before(means).filter(|_| !followed && self.counts.ready > 0) {
+            self.look_before(means, at);
         }
         self.upkeep(means);
     }
@@ -477,10 +481,10 @@ impl Crew {
         self.open
     }
 
-    /// All its slots stay empty: it has done what it was for.
+    /// All its slots stay empty: it has done what it was for. Not where nobody is wanted for now (PF-C11).
     pub(crate) fn is_finished(&self) -> bool {
         self.open
-            && self.counts.retired > 0
+            && self.target.count() > 0
             && self.wanted() == 0
             && self.is_empty()
             && self.counts.resting == 0

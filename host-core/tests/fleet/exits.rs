@@ -146,6 +146,16 @@ fn a_fleet_of_which_nobody_is_wanted_is_not_done() {
         (tick(), ""),
     ]);
     assert!(!rig.host.is_ended());
+    // Nor with a slot that stays empty: whoever wants nobody now may want somebody later.
+    let mut rig = Rig::up(with(2, |fleet| fleet.restart = Restart::Never));
+    rig.play([
+        (exits("a0.1", 0), "died a0.1 0 unasked, retired a0"),
+        (signal(Signal::Winch), "wanted a 0, signal a1.1 QUIT"),
+        (exits("a1.1", 0), "died a1.1 0 Surplus"),
+        (tick(), ""),
+    ]);
+    assert!(!rig.host.is_ended());
+    rig.play([(signal(Signal::Winch), "wanted a 2, spawn a1.2")]);
 }
 
 #[test]

@@ -190,6 +190,22 @@ fn whoever_wants_nobody_gets_nobody() {
 }
 
 #[test]
+fn l9_who_comes_to_serve_while_nobody_is_wanted_is_counted_as_soon_as_somebody_is() {
+    let mut rig = Rig::up(spares(1, |_| {}));
+    rig.play([
+        (enough("a0.1"), "spawn a1.1"),
+        (all([born("a1.1"), busy("a0.1"), tick()]), ""),
+        (look(), "read a"),
+        (look(), "read a"),
+        (look(), "read a"),
+        (look(), "read a, late a0.1 100+, signal a0.1 KILL"),
+        // While it dies, nobody else is asked to leave.
+        (all([signal(Signal::Winch), ready("a1.1"), signal(Signal::Ttin), tick()]), "wanted a 0, wanted a 1"),
+        (next(), "look a in 19.999999ms"),
+    ]);
+}
+
+#[test]
 fn nobody_is_forked_for_a_fleet_that_stops() {
     let mut rig = Rig::up(spares(2, |_| {}));
     rig.play([
