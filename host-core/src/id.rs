@@ -89,6 +89,11 @@ impl FleetId {
         Self(number)
     }
 
+    /// The number, from 0.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
     /// The number, as an index into a `Vec`.
     pub const fn index(self) -> usize {
         self.0 as usize

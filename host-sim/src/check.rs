@@ -165,7 +165,12 @@ impl Checks {
         self.opened
     }
 
-    /// A process blocks in its poller, or goes on.
+    /// The host asks a function of its author's.
+    pub(crate) fn on_deciding(&mut self, now: Nanos) {
+        self.kick.on_deciding(now);
+    }
+
+    /// The host blocks in its poller, or comes back from it.
     pub(crate) fn on_waiting(&mut self, now: Nanos, waiting: bool) {
         self.kick.on_waiting(now, waiting);
     }

@@ -272,8 +272,7 @@ impl Kernel {
         let busy = process.doing == poller::COMPUTING;
         let hung = process.truth.hung_since.is_some();
         // Until it comes to its loop, all that is known is of the host before it.
-        let known = process.loops || self.checks.host().is_none();
-        process.begun && known && !busy && process.is_living() && !hung && !process.is_halted()
+        process.begun && process.loops && !busy && process.is_living() && !hung && !process.is_halted()
     }
 
     /// A fault: the callback that the host is in never comes back. The operator notices some time after

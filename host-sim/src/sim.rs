@@ -203,6 +203,7 @@ impl Sim {
         let kernel = &mut *self.kernel.borrow_mut();
         kernel.host = Some(index);
         kernel.give_number(index);
+        kernel.process(index).loops = true;
     }
 
     /// Runs the application for so many turns, to its end, and answers what `run` answered.

@@ -176,7 +176,7 @@ impl SimSys {
             if kernel.host != Some(self.me) || kernel.process(self.me).status.is_some() {
                 return;
             }
-            let in_callback = matches!(kernel.process(self.me).site, Site::In(..));
+            let in_callback = matches!(kernel.process(self.me).site, Site::In(..) | Site::Deciding(_));
             if in_callback && std::mem::take(&mut kernel.laid.hang) {
                 kernel.hang_host(self.me);
                 None
@@ -363,6 +363,10 @@ impl Sys for SimSys {
                         kernel.process(self.me).count_poll();
                     }
                     kernel.count_look(self.me, due && events.is_empty());
+                    if Some(self.me) == kernel.host {
+                        let now = kernel.now;
+                        kernel.checks.on_waiting(now, false);
+                    }
                     return Ok(true);
                 }
                 Ok(false)
@@ -493,6 +497,10 @@ impl Sys for SimSys {
     fn beat(&self, at: Instant, site: Site) {
         let kernel = &mut *self.kernel.borrow_mut();
         kernel.record(self.me, Kind::Beat, site.pack(), 0);
+        let now = kernel.now;
+        if Some(self.me) == kernel.host && matches!(site, Site::Deciding(_)) {
+            kernel.checks.on_deciding(now);
+        }
         let process = kernel.process(self.me);
         process.beat = at;
         process.site = site;

@@ -132,7 +132,7 @@ pub(crate) fn judge() {
 fn say(site: Site, age: Duration, threshold: Duration) {
     let name = match site {
         Site::In(service, _) => known(service).map(Name::load),
-        Site::Loop | Site::Waiting => None,
+        Site::Deciding(_) | Site::Loop | Site::Waiting => None,
     };
     let name = name.as_ref().map_or("?", Text::as_str);
     let mut words = Text::<WORDS_MAX>::new();

@@ -7,6 +7,7 @@ use host_core::fleet::output::LineEnd;
 use host_core::notice::{Notice, Record};
 use host_core::sys::{Signal, StdStream};
 use host_core::{App, Fleet, Result, Worker};
+use host_sim::WorkerState;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -120,6 +121,8 @@ fn whatever_happens_no_line_is_lost_or_doubled_or_another_ones() {
         sim.faults(faults);
         sim.run_for(20 * SECOND);
         sim.heal();
+        // Who is asked before it begins does not hear it.
+        assert!(sim.run_until(60 * SECOND, |sim| sim.fleet("echo").is_some()));
         sim.signal(Signal::Quit);
         sim.wait_for_host(120 * SECOND).unwrap();
         let seen = seen.borrow();
@@ -129,9 +132,11 @@ fn whatever_happens_no_line_is_lost_or_doubled_or_another_ones() {
     });
 }
 
-/// Whether all workers live and are ready, and nobody else is left.
+/// Whether all workers live and are ready, and nobody else is left; the news of a death may be late.
 fn complete(sim: &Sim) -> bool {
+    let ended = |state| matches!(state, WorkerState::Exiting(_) | WorkerState::Zombie(_));
     sim.fleet("echo").is_some_and(|fleet| fleet.ready() == 3 && fleet.workers.len() == 3)
+        && !sim.workers().iter().any(|worker| ended(worker.state))
 }
 
 #[test]

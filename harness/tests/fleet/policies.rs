@@ -68,8 +68,7 @@ fn whatever_happens_the_functions_are_obeyed_and_no_more() {
             };
             app(fleet().workers_max(8).run(serve).scale_by(SECOND, two_idle).on_exit(never_nine))
         });
-        // WINCH takes away all but the slot that stays empty: then the fleet has done what it was for, and so has the host.
-        sim.faults(Faults::all().without(Class::OperatorSignals));
+        sim.faults(Faults::all());
         sim.clients("echo", 8, |c| {
             c.pause(MS * c.choose(5_000));
             c.write_all(b"hello")?;

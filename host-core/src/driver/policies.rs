@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::fleet::status::FleetStatus;
 use crate::id::{FleetId, WorkerId};
 use crate::notice::Notice;
+use crate::service::kick::Site;
 use crate::sys::ExitStatus;
 
 impl Driver {
@@ -26,10 +27,13 @@ impl Driver {
 
     fn ask<T>(&mut self, fleet: FleetId, policy: impl Fn(&FleetStatus) -> T) -> Option<T> {
         let status = self.shared.host.fleet(fleet)?;
+        // It may hang, like any callback.
+        self.shared.sys.beat(self.shared.sys.now(), Site::Deciding(fleet));
         let mut answer = None;
         let result = self.shared.sys.run_user(&mut || answer = Some(policy(&status)));
         // It may have taken its time.
         self.shared.now = self.shared.sys.now();
+        self.shared.sys.beat(self.shared.now, Site::Loop);
         if let Err(panic) = result {
             self.tell_about(Some(&status.name), None, Some(fleet), Some(&panic), &Notice::PolicyFailed);
             return None;

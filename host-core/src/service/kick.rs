@@ -3,7 +3,7 @@
 //! Everything here runs inside a signal handler, perhaps while user code is stuck in an endless loop:
 //! no allocation, no lock, no panic.
 
-use crate::id::ServiceId;
+use crate::id::{FleetId, ServiceId};
 use crate::time::{Duration, Instant};
 use core::fmt;
 
@@ -52,11 +52,14 @@ pub enum Site {
     Waiting,
     /// In this callback of this service.
     In(ServiceId, Callback),
+    /// In a function by which the author decides about this fleet.
+    Deciding(FleetId),
 }
 
 impl Site {
     const LOOP: u64 = 0;
     const WAITING: u64 = 0xff;
+    const DECIDING: u64 = 0xfe;
 
     /// The site as one word, which is stored and loaded in one piece.
     pub const fn pack(self) -> u64 {
@@ -64,14 +67,17 @@ impl Site {
             Self::Loop => Self::LOOP,
             Self::Waiting => Self::WAITING,
             Self::In(service, callback) => (service.number() as u64) << 8 | callback as u64,
+            Self::Deciding(fleet) => (fleet.number() as u64) << 8 | Self::DECIDING,
         }
     }
 
     /// The site that [`pack`](Self::pack) made. A word that no site packs to reads as [`Site::Loop`].
     pub fn unpack(word: u64) -> Self {
         let low = word & 0xff;
-        if low == Self::WAITING {
-            return Self::Waiting;
+        match low {
+            Self::WAITING => return Self::Waiting,
+            Self::DECIDING => return Self::Deciding(FleetId::new((word >> 8) as u16)),
+            _ => {}
         }
         match Callback::ALL.into_iter().find(|callback| *callback as u64 == low) {
             Some(callback) => Self::In(ServiceId::new((word >> 8) as u32), callback),
@@ -120,6 +126,10 @@ pub fn last_words(
             out,
             "kicked: service `{name}` hangs in {callback}: last heartbeat {age} ms ago, threshold {threshold} ms"
         ),
+        Site::Deciding(fleet) => writeln!(
+            out,
+            "kicked: a function that decides about {fleet} hangs: last heartbeat {age} ms ago, threshold {threshold} ms"
+        ),
         Site::Loop | Site::Waiting => writeln!(
             out,
             "kicked: the host hangs between callbacks: last heartbeat {age} ms ago, threshold {threshold} ms"
@@ -158,7 +168,8 @@ mod tests {
     fn a_site_survives_packing() {
         let service = ServiceId::new(70_000);
         let sites = Callback::ALL.map(|callback| Site::In(service, callback));
-        for site in sites.into_iter().chain([Site::Loop, Site::Waiting]) {
+        let deciding = [0, 1, u16::MAX].map(|number| Site::Deciding(FleetId::new(number)));
+        for site in sites.into_iter().chain(deciding).chain([Site::Loop, Site::Waiting]) {
             assert_eq!(Site::unpack(site.pack()), site);
         }
         assert_eq!(Site::unpack(0x77), Site::Loop);

@@ -468,6 +468,7 @@ impl Sys for Fake {
         self.note(match site {
             Site::Loop => format!("beat loop at {at}"),
             Site::Waiting => format!("beat waiting at {at}"),
+            Site::Deciding(fleet) => format!("beat deciding about {fleet} at {at}"),
             Site::In(service, callback) => format!("beat {callback} {} at {at}", service.number()),
         });
     }

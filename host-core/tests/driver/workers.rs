@@ -560,6 +560,8 @@ fn a_function_is_asked_how_many_are_wanted_after_a_look_and_its_panic_is_told() 
     let failed = "fleet `f`: a function that decides about it failed: panicked: two are too many for it";
     assert_eq!(told(&sys, failed).len(), 1);
     assert_eq!(sys.lines(&["fork"]).len(), 2);
+    // Each time it may hang, and is a sign of life like a callback.
+    assert_eq!(sys.lines(&["beat deciding about fleet 0"]).len(), 2);
 }
 
 #[test]
@@ -575,6 +577,7 @@ fn a_function_is_asked_whether_one_that_ended_gets_a_successor_and_without_an_an
         });
         run(app(fleet), sys.clone(), Until::Stopped).unwrap();
         assert_eq!(sys.lines(&["fork"]).len(), forks, "panics: {panics}");
+        assert_eq!(sys.lines(&["beat deciding about fleet 0"]).len(), forks, "panics: {panics}");
         assert_eq!(told(&sys, "failed: panicked: no idea").len(), usize::from(panics));
     }
 }

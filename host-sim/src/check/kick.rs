@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) struct KickCheck {
     entered: Option<Nanos>,
     waiting: bool,
-    /// Its wait is over, and it has done nothing since: its heartbeat still says that it waits.
+    /// It is back from its poller, and has done nothing since: its heartbeat still says that it waits.
     has_just_woken: bool,
 }
 
@@ -34,6 +34,13 @@ impl KickCheck {
         if !waiting {
             self.entered = Some(now);
         }
+    }
+
+    /// No order says that one who has ended is judged by a function of the author's; that each of these is a sign of
+    /// life is for the driver's own tests.
+    pub(crate) fn on_deciding(&mut self, now: Nanos) {
+        self.has_just_woken = false;
+        self.entered = Some(now);
     }
 
     pub(crate) fn on_kick(&self, now: Nanos, hung: bool, threshold: Duration) -> Option<Violation> {

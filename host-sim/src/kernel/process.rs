@@ -83,7 +83,7 @@ pub(crate) struct Process {
     pub(crate) turn: u64,
     /// It has run at all.
     pub(crate) begun: bool,
-    /// Whether its event loop has begun: from then on the checks speak of it.
+    /// Whether its event loop has begun: from then on the checks speak of it. A supervisor of another make has none.
     pub(crate) loops: bool,
     /// By a signal.
     pub(crate) stopped: bool,

@@ -378,7 +378,7 @@ impl Kernel {
                 let process = self.process(index);
                 let name = match site {
                     Site::In(service, _) => process.names.get(service.index()).cloned().unwrap_or_default(),
-                    Site::Loop | Site::Waiting => String::new(),
+                    Site::Deciding(_) | Site::Loop | Site::Waiting => String::new(),
                 };
                 let mut words = String::new();
                 let _ = last_words(&mut words, site, &name, age, threshold);

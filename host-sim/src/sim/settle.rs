@@ -17,6 +17,9 @@ impl Sim {
     /// Demands that every fleet is complete (L1) and not degraded any more (L6), and that nobody hangs (L2), within
     /// `extra` and what the settings say.
     pub(super) fn settle_fleets(&mut self, extra: Duration) {
+        // Of a host that was frozen before it came to its loop nobody knows yet what fleets it has.
+        let over = |sim: &Self| sim.may_end && sim.host_status().is_some();
+        self.run_until(extra + EPSILON, |sim| over(sim) || sim.kernel.borrow().host_is_well());
         let fleets: Vec<_> = {
             let kernel = self.kernel.borrow();
             kernel.checks.host().map(|host| host.config().fleets.clone()).unwrap_or_default()
@@ -25,8 +28,7 @@ impl Sim {
             return;
         }
         let bound = all_recover(&fleets) + extra;
-        let over = |sim: &Self| sim.may_end && sim.host_status().is_some() || sim.incomplete().is_empty();
-        if !self.run_until(bound, over) {
+        if !self.run_until(bound, |sim| over(sim) || sim.incomplete().is_empty()) {
             let detail = format!("{bound:?} after the last fault: {}", self.incomplete().join("; "));
             let hangs = self.workers().iter().any(|worker| worker.hung_since.is_some() && !worker.orphaned);
             let rule = match () {

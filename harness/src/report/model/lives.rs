@@ -63,6 +63,7 @@ impl Life {
                 self.busy = *site != Site::Waiting;
                 self.what = match site {
                     Site::In(service, callback) => format!("{callback} of {}", story.service(who, *service)),
+                    Site::Deciding(fleet) => format!("deciding about {fleet}"),
                     Site::Loop | Site::Waiting => String::new(),
                 };
             }

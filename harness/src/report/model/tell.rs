@@ -132,6 +132,7 @@ impl Teller<'_> {
         match site {
             Site::Loop => "in its loop".to_owned(),
             Site::Waiting => "waits".to_owned(),
+            Site::Deciding(fleet) => format!("decides about {fleet}"),
             Site::In(service, callback) => {
                 let name = who.map_or("", |who| self.story.service(who, service));
                 format!("{callback} of {name}")
