@@ -373,6 +373,25 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
+    fn a_notice_tells_which_worker_and_process_it_is_about() {
+        let worker = WorkerId { fleet: FleetId::new(0), slot: Slot::new(3), incarnation: 9 };
+        let (pid, generation) = (Pid(7), 1);
+        let (stream, end) = (StdStream::Stdout, LineEnd::Newline);
+        for (notice, about, process) in [
+            (Notice::BodyFailed { worker }, Some(worker), None),
+            (Notice::Output { worker, pid, generation, stream, end }, Some(worker), Some(pid)),
+            (Notice::OutputLeftOut { worker, pid, generation, lines: 2 }, Some(worker), Some(pid)),
+            (Notice::Fleet(FleetNotice::Spawned { worker, pid }), Some(worker), Some(pid)),
+            (Notice::Fleet(FleetNotice::Outage), None, None),
+            (Notice::StrangerReaped { pid }, None, Some(pid)),
+            (Notice::LogOpened { pid }, None, Some(pid)),
+            (Notice::Stopped, None, None),
+        ] {
+            assert_eq!((notice.worker(), notice.pid()), (about, process), "{notice:?}");
+        }
+    }
+
+    #[test]
     fn each_notice_reads_as_a_line_with_its_level() {
         let address = "127.0.0.1:80".parse().unwrap();
         let ms = Duration::from_millis;
