@@ -96,11 +96,10 @@ impl ScaleCheck {
         if *workers < bounds.min {
             return found("fewer than must be");
         }
-        let long = follows.above_since.is_some_and(|since| now.since(since) >= config.spares.shrink_after);
-        if long {
-            None
-        } else {
-            found(&format!("not for long too many are idle; since {:?}", follows.above_since))
+        match follows.above_since {
+            Some(since) if now.since(since) >= config.spares.shrink_after => None,
+            Some(since) => found(&format!("too many are idle for {:?} only", now.since(since))),
+            None => found("not too many are idle"),
         }
     }
 }
