@@ -99,6 +99,8 @@ pub(crate) struct Crew {
     /// They were ordered before files were opened anew, and their fork is not known yet.
     born_before_reopening: BTreeSet<WorkerId>,
     target: Target,
+    /// The last whose slot stays empty was the last that was wanted, and nobody has said since how many are.
+    done: bool,
     /// Nobody is forked before those that come first are there.
     open: bool,
     /// The slots that the opening filled and that have not shown yet how they do.
@@ -149,6 +151,7 @@ impl Crew {
             births: 0,
             born_before_reopening: BTreeSet::new(),
             target: Target::new(config.wanted(), config.wanted_max()),
+            done: false,
             open: false,
             first_round: BTreeSet::new(),
             stop: None,
@@ -390,6 +393,7 @@ impl Crew {
     pub(crate) fn resize(&mut self, means: &mut Means<'_>, change: impl FnOnce(&mut Target)) {
         let (before, followed) = (self.target.count(), self.scales(means.config));
         change(&mut self.target);
+        self.done = false;
         if self.target.count() != before {
             self.tell(means, FleetNotice::Resized { workers: self.target.count() });
         }
@@ -483,11 +487,7 @@ impl Crew {
 
     /// All its slots stay empty: it has done what it was for. Not where nobody is wanted for now (PF-C11).
     pub(crate) fn is_finished(&self) -> bool {
-        self.open
-            && self.target.count() > 0
-            && self.wanted() == 0
-            && self.is_empty()
-            && self.counts.resting == 0
+        self.open && self.done && self.is_empty() && self.counts.resting == 0
     }
 
     /// The workers that live, by slot.

@@ -155,7 +155,21 @@ fn a_fleet_of_which_nobody_is_wanted_is_not_done() {
         (tick(), ""),
     ]);
     assert!(!rig.host.is_ended());
-    rig.play([(signal(Signal::Winch), "wanted a 2, spawn a1.2")]);
+    // Nor if as many are wanted then as stay empty.
+    rig.play([(signal(Signal::Ttin), "wanted a 1"), (tick(), "")]);
+    assert!(!rig.host.is_ended());
+    rig.play([
+        (signal(Signal::Ttin), "wanted a 2, spawn a1.2"),
+        (born("a1.2"), ""),
+        // The last that is wanted is done while one that is not wanted any more goes on.
+        (signal(Signal::Ttin), "wanted a 3, spawn a2.1"),
+        (all([born("a2.1"), ready("a2.1"), ready("a1.2")]), ""),
+        (signal(Signal::Ttou), "wanted a 2, signal a1.2 QUIT"),
+        (exits("a2.1", 0), "died a2.1 0 unasked, retired a2"),
+        (tick(), ""),
+        (exits("a1.2", 0), "died a1.2 0 Surplus"),
+        (tick(), "stopping, end on signal, stopped, finish Stopped"),
+    ]);
 }
 
 #[test]

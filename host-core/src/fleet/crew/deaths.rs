@@ -92,6 +92,7 @@ impl Crew {
         if !restarts {
             self.seats[slot.index()].state = State::Retired;
             self.counts.retired += 1;
+            self.done = (1..=self.counts.retired).contains(&self.target.count());
             self.tell(means, FleetNotice::Retired { slot });
             return;
         }
