@@ -1,178 +1,27 @@
 //! The description of an application: what an author writes, once, for every world.
 
 pub mod fleet;
+mod listen;
 pub(crate) mod policy;
+mod service;
+
+pub(crate) use listen::Listen;
+pub use listen::ListenerError;
+pub use service::{Connected, Drained, Hosted, Service};
 
 use crate::app::fleet::{Body, Fleet};
 use crate::config::HostConfig;
-use crate::driver::Context;
 use crate::error::{ConfigError, Error, Mistake, Result, ServiceError};
 use crate::fleet::config::Strategy;
 use crate::id::FleetId;
-use crate::io::Ready;
 use crate::notice::Record;
 use crate::record::Recording;
-use crate::service::reconnect::{OnConnectError, Reconnect};
-use crate::sys::{Place, UnixPath};
 use crate::time::Duration;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-
-/// One of many blocking, input-bound programs in a host: the contract of ProcessHost 1.1, 2.
-///
-/// Each callback is plain code that runs to its end while everything else waits. The host calls
-/// `connect` until it stands, `prepare` before each wait, `receive` for one ready socket at a time. A
-/// service that holds no socket any more is connected again.
-///
-/// An error or a panic ends the host: the notifier is told once, every service is closed, and `run`
-/// answers that error.
-pub trait Service {
-    /// Opens what the service listens or talks to.
-    ///
-    /// Called when the service has no socket; the sockets that it opens through `cx` are watched for
-    /// reading from then on. [`Connected::NotYet`] is no error: it is tried again as [`Reconnect`] says.
-    ///
-    /// # Errors
-    /// Ends the host, unless [`Hosted::retry_connect_errors`] was asked for.
-    fn connect(&mut self, cx: &mut Context<'_>) -> Result<Connected>;
-
-    /// Called before the host waits, once after `connect` and once after each `receive` and `wake`:
-    /// the place to write the next request (ProcessHost 1.1, 5).
-    ///
-    /// # Errors
-    /// Ends the host.
-    fn prepare(&mut self, cx: &mut Context<'_>) -> Result {
-        let _ = cx;
-        Ok(())
-    }
-
-    /// Called for one socket that is ready; `ready` says which and for what.
-    ///
-    /// Read, write or accept as much or as little as you like: what is left is reported again.
-    ///
-    /// # Errors
-    /// Ends the host.
-    fn receive(&mut self, cx: &mut Context<'_>, ready: Ready) -> Result;
-
-    /// Called at the moment that [`Context::wake_at`] asked for.
-    ///
-    /// # Errors
-    /// Ends the host.
-    fn wake(&mut self, cx: &mut Context<'_>) -> Result {
-        let _ = cx;
-        Ok(())
-    }
-
-    /// Called once when the host drains (QUIT): take no new work – drop the listener – and finish what was
-    /// begun. With [`Drained::NotYet`] the service goes on being served until its last socket is closed,
-    /// and is not connected again. By default nothing is waited for.
-    ///
-    /// # Errors
-    /// Ends the host.
-    fn drain(&mut self, cx: &mut Context<'_>) -> Result<Drained> {
-        let _ = cx;
-        Ok(Drained::Yes)
-    }
-
-    /// Called once when the host stops in order; the sockets are closed afterwards.
-    ///
-    /// # Errors
-    /// Told like any other error; the other services are still told.
-    fn stop(&mut self, cx: &mut Context<'_>) -> Result {
-        let _ = cx;
-        Ok(())
-    }
-}
-
-/// What `connect` came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connected {
-    /// The service stands and waits for its sockets.
-    Yes,
-    /// There is nothing to connect to yet: call again.
-    NotYet,
-}
-
-/// What `drain` came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Nothing is left to do: the service may be stopped.
-    Yes,
-    /// The sockets that are open now are served to their end.
-    NotYet,
-}
-
-/// A service with its name and its policies.
-pub struct Hosted {
-    pub(crate) name: String,
-    pub(crate) service: Box<dyn Service>,
-    pub(crate) reconnect: Reconnect,
-    pub(crate) on_connect_error: OnConnectError,
-}
-
-impl Hosted {
-    /// A service called `name` in log lines and errors; names are unique in a host.
-    pub fn new(name: impl Into<String>, service: impl Service + 'static) -> Self {
-        Self {
-            name: name.into(),
-            service: Box::new(service),
-            reconnect: Reconnect::EachTurn,
-            on_connect_error: OnConnectError::End,
-        }
-    }
-
-    /// When `connect` is tried again after it did not connect. Default [`Reconnect::EachTurn`].
-    #[must_use]
-    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
-        self.reconnect = reconnect;
-        self
-    }
-
-    /// An error of `connect` is told as a warning and tried again; by default it ends the host.
-    #[must_use]
-    pub fn retry_connect_errors(mut self) -> Self {
-        self.on_connect_error = OnConnectError::Retry;
-        self
-    }
-
-    /// What is wrong with it beside the services that are `taken` already.
-    pub(crate) fn mistakes<'a>(&self, mut taken: impl Iterator<Item = &'a str>) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        mistakes.extend(name_mistake("service", &self.name));
-        if taken.any(|name| name == self.name) {
-            mistakes.push(Mistake {
-                field: "service".into(),
-                found: format!("`{}` twice", self.name),
-                wanted: "each needs a name of its own: Hosted::new(name, service)".into(),
-            });
-        }
-        mistakes.extend(self.reconnect.mistake(&self.name));
-        mistakes
-    }
-}
-
-impl fmt::Debug for Hosted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, service: _, reconnect, on_connect_error } = self;
-        f.debug_struct("Hosted")
-            .field("name", name)
-            .field("reconnect", reconnect)
-            .field("on_connect_error", on_connect_error)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A service without a name gets that of its type (ProcessHost 1.1, 11): `Web`.
-impl<S: Service + 'static> From<S> for Hosted {
-    fn from(service: S) -> Self {
-        let path = core::any::type_name::<S>();
-        let path = path.split('<').next().unwrap_or(path);
-        Self::new(path.rsplit("::").next().unwrap_or(path), service)
-    }
-}
 
 /// The notifier: is told of the failure that ends the host.
 pub(crate) type Notifier = Box<dyn FnMut(&ServiceError)>;
@@ -230,56 +79,6 @@ pub(crate) struct LogPaths {
     pub(crate) stderr: Option<String>,
 }
 
-/// A named listener as it was asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct Listen {
-    pub(crate) name: String,
-    pub(crate) asked: String,
-    /// What was understood of it.
-    pub(crate) place: Option<Place>,
-}
-
-impl Listen {
-    pub(crate) fn new(name: impl Into<String>, address: impl ToString) -> Self {
-        let asked = address.to_string();
-        let place = match asked.strip_prefix("unix:") {
-            Some(path) => UnixPath::new(path).map(Place::Unix),
-            None => asked.parse().ok().map(Place::Ip),
-        };
-        Self { name: name.into(), asked, place }
-    }
-
-    /// What is wrong with it beside the names that are `taken` already.
-    fn mistakes<'a>(&self, spread: bool, mut taken: impl Iterator<Item = &'a Self>) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        let field = if spread { "listen_spread" } else { "listen" };
-        mistakes.extend(name_mistake(field, &self.name));
-        if taken.any(|other| other.name == self.name) {
-            mistakes.push(Mistake {
-                field: field.into(),
-                found: format!("`{}` twice", self.name),
-                wanted: "each listener needs a name of its own".into(),
-            });
-        }
-        let wanted = match self.place {
-            Some(Place::Unix(_)) if spread => {
-                "must be an IP address and a port: the kernel spreads no connections of Unix sockets"
-            }
-            Some(_) => return mistakes,
-            None if spread => "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0",
-            None => {
-                "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0, or unix: and a path of at most 107 bytes"
-            }
-        };
-        mistakes.push(Mistake {
-            field: format!("{field} `{}`", self.name),
-            found: format!("`{}`", self.asked.escape_debug()),
-            wanted: wanted.into(),
-        });
-        mistakes
-    }
-}
-
 impl App {
     /// How many connections a listener queues that nobody has accepted: enough for a burst of a
     /// thousand clients, and below the kernel's own bound (SOMAXCONN, 4096 since Linux 5.4).
@@ -305,7 +104,7 @@ impl App {
     }
 
     /// A listener called `name`, bound before anything else starts, and kept by the host: a
-    /// service takes it with [`Context::listener`].
+    /// service takes it with [`Context::listener`](crate::driver::Context::listener).
     ///
     /// `address` is an IP address and a port, where port 0 lets the kernel choose one; or `unix:` and the path
     /// of a Unix socket. A socket that an earlier host left behind at that path is replaced, unless
@@ -632,33 +431,6 @@ fn name_mistake(field: &str, name: &str) -> Option<Mistake> {
     })
 }
 
-/// Why a named listener cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ListenerError {
-    /// The application has no listener of this name.
-    #[error("no listener is called `{name}`; the application has: {}", if known.is_empty() { "none".into() } else { known.join(", ") })]
-    Unknown {
-        /// The name asked for.
-        name: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
-    /// It is spread over the workers of a fleet, and asked for by a service of the host.
-    #[error("listener `{name}` is spread over the workers of fleet `{fleet}`: only they can take it")]
-    Spread {
-        /// The name asked for.
-        name: String,
-        /// The fleet's.
-        fleet: String,
-    },
-    /// A service has it open.
-    #[error("listener `{name}` is in use; drop it first")]
-    InUse {
-        /// The name asked for.
-        name: String,
-    },
-}
-
 /// Makes an error out of words, for a service that has no error type of its own.
 pub fn error(words: impl Into<String>) -> Error {
     Error::from(words.into())
@@ -667,6 +439,9 @@ pub fn error(words: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Context;
+    use crate::io::Ready;
+    use crate::service::reconnect::Reconnect;
 
     struct Idle;
     impl Service for Idle {
@@ -678,25 +453,8 @@ mod tests {
         }
     }
 
-    struct Generic<T>(T);
-    impl<T> Service for Generic<T> {
-        fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> {
-            Ok(Connected::NotYet)
-        }
-        fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
-            Ok(())
-        }
-    }
-
     fn mistakes(app: &App) -> Vec<String> {
         app.mistakes().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn ph_c13_a_service_has_the_given_name_or_that_of_its_type() {
-        assert_eq!(Hosted::from(Idle).name, "Idle");
-        assert_eq!(Hosted::from(Generic(alloc::vec![0u8])).name, "Generic");
-        assert_eq!(Hosted::new("janitor", Idle).name, "janitor");
     }
 
     #[test]
@@ -723,29 +481,6 @@ mod tests {
             ]
         );
         assert_eq!(app.check().unwrap_err().mistakes.len(), 8);
-    }
-
-    #[test]
-    fn a_path_is_a_place_for_one_listener_and_none_to_spread() {
-        let one = |listen: &str, spread: bool| {
-            let mistakes = Listen::new("web", listen).mistakes(spread, core::iter::empty());
-            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        for (listen, spread) in [("unix:/run/web", false), ("[::1]:0", false), ("127.0.0.1:80", true)] {
-            assert_eq!(one(listen, spread), [""; 0], "{listen}");
-        }
-        assert_eq!(
-            one("unix:/run/web", true),
-            [
-                "listen_spread `web` is `unix:/run/web`, but must be an IP address and a port: the kernel spreads no connections of Unix sockets"
-            ]
-        );
-        assert_eq!(
-            one("80", true),
-            [
-                "listen_spread `web` is `80`, but must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:0"
-            ]
-        );
     }
 
     #[test]
@@ -827,10 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_listener_lists_those_there_are() {
-        let known = alloc::vec!["web".into(), "jobs".into()];
-        let error = ListenerError::Unknown { name: "wep".into(), known };
-        assert_eq!(error.to_string(), "no listener is called `wep`; the application has: web, jobs");
-        assert_eq!(super::error("words").to_string(), "words");
+    fn words_are_an_error() {
+        assert_eq!(error("words").to_string(), "words");
     }
 }
