@@ -172,17 +172,17 @@ impl Seen<'_> {
             None => {}
         }
         let fleets = self.config.fleets.iter().zip(self.staff);
-        let words = match (self.staff, is_ready) {
-            ([], true) => "serving".to_string(),
-            ([], false) => "starting".to_string(),
-            ([staff], _) => format!("{} of {} workers ready", staff.ready, staff.wanted),
+        let words = match self.staff {
+            // Nobody has to become ready first.
+            [] => return "serving".to_string(),
+            [staff] => format!("{} of {} workers ready", staff.ready, staff.wanted),
             _ => {
                 let each = fleets
                     .map(|(fleet, staff)| format!("{} {} of {}", fleet.name, staff.ready, staff.wanted));
                 format!("{} ready", each.collect::<Vec<_>>().join(", "))
             }
         };
-        if is_ready || self.staff.is_empty() { words } else { format!("starting: {words}") }
+        if is_ready { words } else { format!("starting: {words}") }
     }
 }
 
