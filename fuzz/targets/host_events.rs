@@ -426,6 +426,12 @@ impl<'a> World<'a> {
                 self.processes.remove(&worker);
                 self.gone.insert(0, worker);
                 self.gone.truncate(GONE_MAX);
+                // Sometimes the author has something to say about it.
+                if !calm && self.bytes.one_in(8) {
+                    let all = [Restart::Permanent, Restart::Transient, Restart::Never];
+                    let restart = all[self.bytes.below(all.len())];
+                    self.facts.push_back(Event::ExitJudged { worker, restart });
+                }
                 self.facts.push_back(Event::WorkerExited { worker, status });
             }
         }

@@ -73,7 +73,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
     let exhausted = prop_oneof![
         3 => Just(OnExhausted::KeepTrying), 1 => Just(OnExhausted::StopFleet), 1 => Just(OnExhausted::StopHost)
     ];
-    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 4]>())
+    (0u32..4, 0u32..4, soft, warning, kills, restart, exhausted, 1u32..3, 1u32..6, any::<[bool; 5]>())
         .prop_map(
             |(
                 workers,
@@ -85,7 +85,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
                 on_exhausted,
                 surge_max,
                 count,
-                [idle, spread, follows_load, bounded],
+                [idle, spread, follows_load, bounded, asks],
             )| {
                 let spares = Spares {
                     min: follows_load.then_some(1),
@@ -107,6 +107,7 @@ fn fleets() -> impl Strategy<Value = FleetConfig> {
                     idle_beats: idle,
                     spread,
                     spares,
+                    scale_each: (asks && !follows_load).then_some(15 * MS),
                     memory: MemoryBound {
                         max: bounded.then_some(1),
                         period: 35 * MS,
@@ -355,6 +356,11 @@ impl World {
             }
             self.processes.remove(&worker);
             self.gone.push(worker);
+            // Of each third the author says something by itself.
+            let judged = [Restart::Permanent, Restart::Transient, Restart::Never];
+            if let Some(restart) = judged.get(worker.incarnation as usize % 9) {
+                self.facts.push_back(Event::ExitJudged { worker, restart: *restart });
+            }
             self.facts.push_back(Event::WorkerExited { worker, status });
         }
         Some(())
@@ -481,6 +487,10 @@ impl World {
                 self.facts.push_back(Event::MindFailed { worker });
             }
             Action::ReadBeats { fleet } => self.looks.push_back(fleet),
+            Action::AskScale { fleet } => {
+                let workers = self.pids % 6;
+                self.facts.push_back(Event::ScaleAnswered { fleet, workers });
+            }
             Action::ReadMemory { fleet } => {
                 // One in three has too much, and of one in four it cannot be read.
                 let of = |worker: &WorkerId| match self.processes[worker].pid.0 % 12 {
