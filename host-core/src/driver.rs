@@ -528,7 +528,10 @@ impl Driver {
                 let status = self.shared.host.fleet(fleet);
                 let last = status.and_then(|status| status.deaths.last().map(ToString::to_string));
                 let fleet = self.children.name(fleet).name.clone();
-                Err(RunError::FleetGivenUp { fleet, last: last.unwrap_or_else(|| "not kept".into()) })
+                Err(RunError::FleetGivenUp {
+                    fleet,
+                    last: last.unwrap_or_else(|| "none of them was ever born".into()),
+                })
             }
             Ending::ServiceFailed => {
                 let failure = self.failure.take().expect("a failure is told before it ends the host");

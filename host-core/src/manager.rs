@@ -14,6 +14,10 @@ use alloc::vec::Vec;
 
 /// What is added to a time that is asked for: the host's own, and the manager's.
 const MARGIN: Duration = Duration::from_secs(1);
+/// How often a worker may be tried before whoever waits for the start gives up, if each try takes as long as it may.
+const BOOTS_MAX: u32 = 3;
+/// That all can serve (sd_notify(3)).
+const READY: &str = "READY=1";
 
 /// How many workers of a fleet there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +48,10 @@ pub(crate) struct Manager {
     watchdog_each: Option<Duration>,
     /// It waits for the start, and has neither seen it nor given it up.
     awaits_start: bool,
+    /// When it was first looked at.
+    begun: Option<Instant>,
+    /// It cannot be told anything.
+    is_lost: bool,
     /// When it was last told that the host is alive.
     fed: Option<Instant>,
     is_ready: bool,
@@ -61,6 +69,8 @@ impl Manager {
         Self {
             watchdog_each: watchdog.map(|watchdog| watchdog / 2).filter(|each| !each.is_zero()),
             awaits_start,
+            begun: None,
+            is_lost: false,
             fed: None,
             is_ready: false,
             stopping: None,
@@ -70,11 +80,26 @@ impl Manager {
         }
     }
 
-    /// The fleet that will not be ready, if somebody waits for it; once.
-    pub(crate) fn abandons(&mut self, staff: &[Staff]) -> Option<FleetId> {
-        let exhausted = staff.iter().position(|staff| staff.exhausted).filter(|_| self.awaits_start)?;
+    /// The fleet that will not be ready, if somebody waits for it; once. One that has used up its budget, or the first that
+    /// is not complete when it is [too late](Self::start_deadline).
+    pub(crate) fn abandons(&mut self, now: Instant, config: &HostConfig, staff: &[Staff]) -> Option<FleetId> {
+        if !self.awaits_start {
+            return None;
+        }
+        self.begun.get_or_insert(now);
+        let is_late = self.start_deadline(config).is_some_and(|at| at <= now);
+        let hopeless = |staff: &Staff| staff.exhausted || is_late && !staff.is_complete();
+        let fleet = staff.iter().position(hopeless)?;
         self.awaits_start = false;
-        Some(FleetId::new(exhausted as u16))
+        Some(FleetId::new(fleet as u16))
+    }
+
+    /// Until when whoever waits for the start does so: fleets begin one after the other, and each of their workers may be
+    /// late and be tried again. Boots that hang use up no budget.
+    pub(crate) fn start_deadline(&self, config: &HostConfig) -> Option<Instant> {
+        let begun = self.begun.filter(|_| self.awaits_start)?;
+        let boots = config.fleets.iter().map(|fleet| fleet.boot_timeout.saturating_mul(BOOTS_MAX));
+        Some(begun + boots.fold(Duration::ZERO, Duration::saturating_add))
     }
 
     /// Looks at the host before it waits.
@@ -90,7 +115,7 @@ impl Manager {
             if seen.is_complete() {
                 self.is_ready = true;
                 self.awaits_start = false;
-                self.owed.push("READY=1".into());
+                self.owed.push(READY.into());
             } else if self.waited_for != Some(seen.ready()) {
                 self.waited_for = Some(seen.ready());
                 self.owed.push(extension(seen.time_to_boot()));
@@ -111,6 +136,9 @@ impl Manager {
 
     /// What it is to be told now; nothing is empty.
     pub(crate) fn message(&self) -> String {
+        if self.is_lost {
+            return self.owed.iter().filter(|line| *line == READY).cloned().collect();
+        }
         self.owed.join("\n")
     }
 
@@ -119,10 +147,23 @@ impl Manager {
         self.owed.clear();
     }
 
+    /// It cannot be told anything, and is not tried again but for the word that whoever waits for the start hears, too;
+    /// whether that is news.
+    pub(crate) fn lost(&mut self) -> bool {
+        self.told();
+        !core::mem::replace(&mut self.is_lost, true)
+    }
+
     /// When it wants to hear again that the host is alive: from the moment on at which it was told that it serves.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let each = self.watchdog_each.filter(|_| self.is_ready)?;
+        let each = self.watchdog_each.filter(|_| self.is_ready && !self.is_lost)?;
         Some(self.fed.map_or(Instant::ZERO, |fed| fed + each))
+    }
+}
+
+impl Staff {
+    const fn is_complete(&self) -> bool {
+        self.ready >= self.wanted
     }
 }
 
@@ -133,7 +174,7 @@ impl Seen<'_> {
 
     /// All workers that are wanted can serve.
     fn is_complete(&self) -> bool {
-        self.staff.iter().all(|staff| staff.ready >= staff.wanted)
+        self.staff.iter().all(Staff::is_complete)
     }
 
     /// Somebody serves, or nobody is wanted to. That the loop runs is seen from its being asked.
@@ -409,13 +450,54 @@ mod tests {
     fn whoever_waits_for_the_start_gives_up_once_and_only_before_it_has_seen_it() {
         let config = config(&["web", "jobs"]);
         let broken = Staff { exhausted: true, ..staff(0, 0, 1) };
+        let awaited = || Manager::new(ManagerWants { watchdog: None, awaits_start: true });
+        let zero = Instant::ZERO;
+        let mut manager = awaited();
+        assert_eq!(manager.abandons(zero, &config, &[staff(0, 1, 1), staff(0, 1, 1)]), None);
+        assert_eq!(manager.abandons(zero, &config, &[staff(1, 1, 1), broken]), Some(FleetId::new(1)));
+        assert_eq!(manager.abandons(zero, &config, &[staff(1, 1, 1), broken]), None);
+        let mut serving = awaited();
+        serving.look(zero, Seen { config: &config, staff: &[staff(1, 1, 1); 2], stopping: None });
+        assert_eq!(serving.abandons(zero, &config, &[staff(1, 1, 1), broken]), None);
+        assert_eq!(Manager::new(wants(None)).abandons(zero, &config, &[broken]), None);
+    }
+
+    #[test]
+    fn boots_that_hang_end_the_start_when_each_was_tried_three_times() {
+        let config = config(&["web", "jobs"]);
         let mut manager = Manager::new(ManagerWants { watchdog: None, awaits_start: true });
-        assert_eq!(manager.abandons(&[staff(0, 1, 1), staff(0, 1, 1)]), None);
-        assert_eq!(manager.abandons(&[staff(1, 1, 1), broken]), Some(FleetId::new(1)));
-        assert_eq!(manager.abandons(&[staff(1, 1, 1), broken]), None);
-        let mut serving = Manager::new(ManagerWants { watchdog: None, awaits_start: true });
-        serving.look(Instant::ZERO, Seen { config: &config, staff: &[staff(1, 1, 1); 2], stopping: None });
-        assert_eq!(serving.abandons(&[staff(1, 1, 1), broken]), None);
-        assert_eq!(Manager::new(wants(None)).abandons(&[broken]), None);
+        let at = |ms: u64| Instant::from_nanos((7 + ms) * 1_000_000);
+        let boots = [staff(1, 1, 1), staff(0, 1, 1)];
+        // Nobody has looked yet.
+        assert_eq!(manager.start_deadline(&config), None);
+        assert_eq!(manager.abandons(at(0), &config, &boots), None);
+        // 5 s for each try in each of the two.
+        assert_eq!(manager.start_deadline(&config), Some(at(30_000)));
+        assert_eq!(manager.abandons(at(29_999), &config, &boots), None);
+        let all = [staff(1, 1, 1); 2];
+        assert_eq!(
+            manager.abandons(at(30_000), &config, &all),
+            None,
+            "they are there, and it is told at once"
+        );
+        assert_eq!(manager.abandons(at(30_000), &config, &boots), Some(FleetId::new(1)));
+        assert_eq!(manager.start_deadline(&config), None);
+    }
+
+    #[test]
+    fn a_manager_that_is_lost_is_told_nothing_but_what_whoever_waits_for_the_start_hears() {
+        let config = config(&["web"]);
+        let mut manager =
+            Manager::new(ManagerWants { watchdog: Some(Duration::from_secs(2)), awaits_start: true });
+        let mut look = |ms: u64, staff: &[Staff]| {
+            manager
+                .look(Instant::from_nanos(ms * 1_000_000), Seen { config: &config, staff, stopping: None });
+            let message = manager.message();
+            (message, manager.lost(), manager.next_deadline())
+        };
+        let begun = "EXTEND_TIMEOUT_USEC=6000000\nSTATUS=starting: 0 of 1 workers ready";
+        assert_eq!(look(0, &[staff(0, 1, 1)]), (begun.into(), true, None));
+        assert_eq!(look(1, &[staff(1, 1, 1)]), ("READY=1".into(), false, None));
+        assert_eq!(look(5000, &[staff(1, 1, 1)]), (String::new(), false, None));
     }
 }

@@ -108,7 +108,7 @@ impl Processes for Linux {
         let pid = self.children.0.borrow().iter().find(|ours| ours.handle == child).map(|ours| ours.pid);
         match memory::of(pid.ok_or(Errno::SRCH)?, figure) {
             // It ends at this moment.
-            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NOENT) => Ok(0),
+            Err(rustix::io::Errno::SRCH) => Ok(0),
             answer => answer.map_err(errno),
         }
     }

@@ -31,6 +31,10 @@ impl Daemon {
         let scratch = Scratch::new(name);
         let process = launcher(&scratch, flags);
         process.expect("the start").exit_code(0);
+        Self::of(scratch, process)
+    }
+
+    fn of(scratch: Scratch, process: Process) -> Self {
         let pid = scratch.read("x.pid").expect("a pid file").trim().parse().expect("a number");
         Self { scratch, process, pid }
     }
@@ -128,6 +132,23 @@ fn pf_c5_one_file_has_the_lines_of_all_three() {
     }
     assert_contains(&all, ["host started with", "host stopped"]);
     assert_eq!(daemon.scratch.files(), ["all"]);
+}
+
+#[test]
+fn a_start_is_seen_although_a_service_manager_is_named_that_is_not_there() {
+    let scratch = Scratch::new("unmanaged");
+    let own =
+        ["--daemonize", "--listen", "127.0.0.1:0", "--workers", "2", "--pid-file", "x.pid", "--log", "x.log"];
+    let process = Process::example("prefork_echo")
+        .args(own)
+        .env("NOTIFY_SOCKET", "/no/such/socket")
+        .cwd(scratch.path())
+        .spawn();
+    process.expect("the start").exit_code(0);
+    let daemon = Daemon::of(scratch, process);
+    let log = daemon.scratch.read("x.log").expect("a log");
+    assert_eq!(log.matches("the service manager cannot be told anything").count(), 1, "{log}");
+    daemon.stop(Signal::TERM);
 }
 
 #[test]

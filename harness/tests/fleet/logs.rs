@@ -1,7 +1,7 @@
 //! Log files that are renamed, that cannot be written and that cannot be opened anew.
 
 use crate::apps::{echo, fleet, serve};
-use harness::{Class, Faults, Sim, check};
+use harness::{Class, Faults, Scripted, Sim, check};
 use host_core::error::RunError;
 use host_core::notice::Level;
 use host_core::sys::Signal;
@@ -118,6 +118,20 @@ fn a_launcher_hears_that_all_can_serve() {
         sim.run_for(5 * SECOND);
         let ready = sim.notified().iter().filter(|(_, told)| told.lines().any(|l| l == "READY=1")).count();
         assert_eq!((ready, sim.incomplete()), (1, Vec::new()));
+    });
+}
+
+#[test]
+fn boots_that_hang_make_the_start_fail_in_the_end() {
+    check!(|sim| {
+        sim.launched();
+        sim.play(Scripted::of("echo").slot(1).never_ready());
+        // One dies in half a minute: that uses up no budget.
+        sim.host(|| App::new("x").fleet(crate::apps::fleet().boot_timeout(20 * SECOND).run(serve)));
+        let ended = sim.wait_for_host(90 * SECOND);
+        let Err(RunError::FleetGivenUp { fleet, last }) = ended else { panic!("it was {ended:?}") };
+        assert_eq!(fleet, "echo");
+        assert!(last.contains("not ready in time"), "{last}");
     });
 }
 

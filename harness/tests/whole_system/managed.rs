@@ -1,6 +1,7 @@
 //! Hosts that a service manager has started: what it is told, and when.
 
 use harness::{Faults, Sim, check};
+use host_core::fleet::config::Restart;
 use host_core::sys::Signal;
 use host_core::time::Instant;
 use host_core::{App, Fleet, Result, Worker};
@@ -72,6 +73,21 @@ fn its_watchdog_is_fed_while_somebody_serves_and_not_while_nobody_can() {
         assert_eq!(told(sim, "WATCHDOG=1").last().filter(|at| **at > dead + 10 * MS), None);
         sim.run_for(3 * SECOND);
         assert!(told(sim, "WATCHDOG=1").last().is_some_and(|at| *at > dead + 4 * SECOND));
+    });
+}
+
+#[test]
+fn a_slot_that_stays_empty_is_waited_for_by_nobody() {
+    check!(|sim| {
+        sim.managed(Some(SECOND));
+        // Its work is done before the others can serve.
+        sim.play(harness::Scripted::of("idle").slot(1).exit_after(10 * MS, 9));
+        sim.play(harness::Scripted::of("idle").slot(2).boot_for(2 * SECOND));
+        sim.host(|| app().each_fleet(|fleet| fleet.restart_on(9, Restart::Never)));
+        sim.run_for(10 * SECOND);
+        assert_eq!(told(sim, "READY=1").len(), 1);
+        assert_eq!(told(sim, "STATUS=2 of 2 workers ready").len(), 1);
+        assert!(told(sim, "WATCHDOG=1").len() >= 14);
     });
 }
 

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::event::Event;
 use crate::manager::{Seen, Staff};
+use crate::notice::Notice;
 use crate::sys::Errno;
 use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
@@ -17,28 +18,31 @@ impl Driver {
         let host = &self.shared.host;
         let staff: Vec<Staff> = host.staff().collect();
         let now = self.shared.now;
-        if let Some(fleet) = manager.abandons(&staff) {
+        if let Some(fleet) = manager.abandons(now, host.config(), &staff) {
             self.shared.registry.tell(Event::StartAbandoned { fleet });
             // It is to be heard before any wait.
             return Some(Instant::ZERO);
         }
         manager.look(now, Seen { config: host.config(), staff: &staff, stopping: host.stopping() });
         let message = manager.message();
-        if message.is_empty() {
-            return manager.next_deadline().filter(|due| *due > now);
+        let mut answer = Ok(());
+        if !message.is_empty() {
+            answer = self.shared.sys.notify(&message);
         }
-        match self.shared.sys.notify(&message) {
-            Ok(()) => {
-                manager.told();
-                manager.next_deadline().filter(|due| *due > now)
-            }
-            Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Some(now + AGAIN),
+        match answer {
+            Ok(()) => manager.told(),
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => return Some(now + AGAIN),
             Err(errno) => {
-                // It is gone, or never was: the host serves without it.
-                self.manager = None;
-                self.tell(None, None, None, &crate::notice::Notice::ManagerLost { errno });
-                None
+                // It is gone, or never was: the host serves without it. Whoever waits for the start is another, and hears
+                // by the same words.
+                if manager.lost() {
+                    self.tell(None, None, None, &Notice::ManagerLost { errno });
+                }
             }
         }
+        let manager = self.manager.as_ref()?;
+        let due =
+            manager.next_deadline().into_iter().chain(manager.start_deadline(self.shared.host.config()));
+        due.filter(|due| *due > now).min()
     }
 }

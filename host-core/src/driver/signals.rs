@@ -8,6 +8,8 @@ use crate::sys::{Errno, Handle, Interest, Signal, Sys};
 
 /// The signals that every host takes, beside USR1.
 pub(super) const SIGNALS: &[Signal] = &[Signal::Int, Signal::Quit, Signal::Term];
+/// Those of one that reaps whoever it has not forked.
+pub(super) const REAPING_SIGNALS: &[Signal] = &[Signal::Int, Signal::Quit, Signal::Term, Signal::Chld];
 /// And those that one with fleets takes.
 pub(super) const FLEET_SIGNALS: &[Signal] = &[
     Signal::Hup,

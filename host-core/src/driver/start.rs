@@ -31,7 +31,12 @@ impl Driver {
                 wanted: "needs the signals of the process, which such a run leaves alone".into(),
             });
         }
-        let taken = if app.fleets.is_empty() { signals::SIGNALS } else { signals::FLEET_SIGNALS };
+        config.reap_strangers |= sys.pid().0 == 1;
+        let taken = match (app.fleets.is_empty(), config.reap_strangers) {
+            (false, _) => signals::FLEET_SIGNALS,
+            (true, true) => signals::REAPING_SIGNALS,
+            (true, false) => signals::SIGNALS,
+        };
         // The signals first: until then USR1 ends the process by default, and so would a kick.
         let signals = match until {
             Until::Stopped if mistakes.is_empty() => {
@@ -61,7 +66,6 @@ impl Driver {
         }
         let children = children?;
         config.fleets = children.configs();
-        config.reap_strangers |= !children.is_empty() && sys.pid().0 == 1;
         let turns_max = match until {
             Until::Stopped => None,
             Until::Turns(turns) => Some(turns),

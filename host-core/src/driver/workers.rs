@@ -98,11 +98,6 @@ impl Children {
     pub(super) fn configs(&self) -> Vec<FleetConfig> {
         self.fleets.iter().map(|fleet| (*fleet.config).clone()).collect()
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.fleets.is_empty()
-    }
-
     /// The children of one fleet, by slot.
     fn of(&self, fleet: FleetId) -> impl Iterator<Item = (&WorkerId, &Child)> {
         let first = WorkerId { fleet, slot: Slot::new(0), incarnation: 0 };

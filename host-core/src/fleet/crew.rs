@@ -454,7 +454,7 @@ impl Crew {
 
     /// How many there are, and are to be. Slots that stay empty are waited for by nobody.
     pub(crate) fn staff(&self) -> Staff {
-        let wanted = if self.is_given_up() { 0 } else { self.target() };
+        let wanted = if self.is_given_up() { 0 } else { self.target().saturating_sub(self.counts.retired) };
         let exhausted = self.health != Health::Well;
         Staff { ready: self.counts.ready, alive: self.counts.alive(), wanted, exhausted }
     }

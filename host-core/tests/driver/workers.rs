@@ -415,12 +415,17 @@ fn news_of_children_is_read_until_there_is_none() {
             assert_eq!(told(&sys, words).len(), 1, "{words}");
         }
     }
-    // Without workers process 1 reaps nobody: it is never told of a death.
-    let sys = Fake::new();
-    sys.answer("pid", [Ok(1)]);
-    sys.witnesses.set(true);
-    run(App::new("test").seed(1), sys.clone(), Until::Turns(0)).unwrap();
-    assert_eq!(sys.lines(&["begin"]), ["begin 1"]);
+    // It is so without workers, too, and such a host takes no other signal that means fleets.
+    for (own, asked) in [(1, false), (100, true)] {
+        let sys = Fake::new();
+        sys.answer("pid", [Ok(own)]);
+        sys.answer("signal_read", [Ok(17), Ok(15)]);
+        sys.report([Report::Ready(vec![SIGNALS])]);
+        let app = App::new("test").seed(1);
+        run(if asked { app.reap_strangers() } else { app }, sys.clone(), Until::Stopped).unwrap();
+        assert_eq!(sys.lines(&["signals ["]), ["signals [Int, Quit, Term, Chld]"]);
+        assert_eq!(sys.lines(&["child_news"]), ["child_news and strangers None"; 2]);
+    }
     // Or if the application says so.
     let sys = Fake::new();
     sys.answer("signal_read", [Ok(17)]);
