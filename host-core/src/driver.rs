@@ -23,6 +23,7 @@ use crate::action::{Action, Ending, Why};
 use crate::app::{App, Connected, Drained, Listening, Notifier, Service};
 use crate::error::{Cause, RunError, ServiceError};
 use crate::event::{Activity, Event, Outcome};
+use crate::fleet::death::{Death, Intent};
 use crate::host::Host;
 use crate::id::{FleetId, ServiceId, SocketId, WorkerId};
 use crate::io::Ready;
@@ -526,7 +527,10 @@ impl Driver {
             Ending::Threads { count } => Err(RunError::Threads { count }),
             Ending::FleetGivenUp { fleet } => {
                 let status = self.shared.host.fleet(fleet);
-                let last = status.and_then(|status| status.deaths.last().map(ToString::to_string));
+                // Those that were asked to end since are no cause.
+                let unasked = |death: &&Death| death.intent.is_none_or(Intent::is_fault);
+                let last = status
+                    .and_then(|status| status.deaths.iter().rev().find(unasked).map(ToString::to_string));
                 let fleet = self.children.name(fleet).name.clone();
                 Err(RunError::FleetGivenUp {
                     fleet,
