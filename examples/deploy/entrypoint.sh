@@ -3,5 +3,10 @@
 # that are meant for it.
 set -eu
 
-# All addresses of the container, unless somebody says otherwise; what else was given on the command line follows.
+# All addresses of the container, unless somebody says otherwise: by --listen or --unix among the arguments, or by LISTEN.
+for argument; do
+    case $argument in
+        --listen | --listen=* | --unix | --unix=*) exec prefork_http "$@" ;;
+    esac
+done
 exec prefork_http --listen "${LISTEN:-0.0.0.0:8080}" "$@"

@@ -365,6 +365,14 @@ impl App {
                 mistakes.push(Mistake { field: field.into(), found, wanted });
             }
         }
+        for (field, path) in [("log", log), ("stdout", stdout), ("stderr", stderr)] {
+            if path.is_some() && *path == self.pid_file {
+                let found =
+                    format!("`{}`, like the pid file", path.as_deref().unwrap_or_default().escape_debug());
+                let wanted = "must be a file of its own: a pid file is removed at the end".into();
+                mistakes.push(Mistake { field: field.into(), found, wanted });
+            }
+        }
         for (index, listen) in self.listens.iter().enumerate() {
             mistakes.extend(listen.mistakes(false, self.listens[..index].iter()));
         }
@@ -481,6 +489,18 @@ mod tests {
             ]
         );
         assert_eq!(app.check().unwrap_err().mistakes.len(), 8);
+    }
+
+    #[test]
+    fn a_pid_file_is_no_log() {
+        let app = App::new("x").pid_file("/a").log("/a").stdout("/b").stderr("/a");
+        let told = |field| {
+            format!(
+                "{field} is `/a`, like the pid file, but must be a file of its own: a pid file is removed at the end"
+            )
+        };
+        assert_eq!(mistakes(&app), [told("log"), told("stderr")]);
+        assert_eq!(mistakes(&App::new("x").log("/a").stdout("/a")), [""; 0]);
     }
 
     #[test]

@@ -5,16 +5,16 @@
 //! status and why; its end without a word means that the daemon died.
 
 use crate::linux::{Linux, said};
-use crate::{birth, process, raw};
+use crate::{birth, passed, process, raw};
 use host_core::app::App;
 use host_core::driver::{self, Until};
-use host_core::error::{RunError, exit};
+use host_core::error::{ConfigError, Mistake, RunError, exit};
 use host_core::sys::{ForkError, Pid};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, Result as Answer, retry_on_intr};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
-use rustix::process::{WaitId, WaitIdOptions, setsid, waitid};
+use rustix::process::{WaitId, WaitIdOptions, getpid, setsid, waitid};
 use rustix::stdio::dup2_stdin;
 use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
@@ -58,6 +58,7 @@ impl Launcher {
 pub(crate) fn start(app: App) -> Result<Pid, RunError> {
     // What can be seen here is told here, where somebody reads it.
     app.check()?;
+    allowed()?;
     process::alone().map_err(|error| match error {
         ForkError::Threads { count } => RunError::Threads { count },
         ForkError::System { call, errno } => RunError::System { call, errno },
@@ -74,6 +75,21 @@ pub(crate) fn start(app: App) -> Result<Pid, RunError> {
     // It forks once more and ends at once; whatever else somebody has made of it is not known here.
     let _ = retry_on_intr(|| waitid(WaitId::Pid(process::of(child)), WaitIdOptions::EXITED));
     heard(ours)
+}
+
+/// Not every process can leave the one who started it.
+fn allowed() -> Result<(), RunError> {
+    let me = process::seen(getpid());
+    let found = if me.0 == 1 {
+        "as process 1, with which all others of its container end"
+    } else if passed::are_for(me) {
+        "with sockets that are passed to this process (LISTEN_FDS), which a daemon is not"
+    } else {
+        return Ok(());
+    };
+    let wanted = "must be left away: run in the foreground".into();
+    let mistakes = vec![Mistake { field: "daemonize".into(), found: found.into(), wanted }];
+    Err(ConfigError { mistakes }.into())
 }
 
 /// Waits for what the daemon says.
@@ -120,7 +136,8 @@ fn leave(app: App, socket: OwnedFd) -> ! {
         Ok(result) => (exit::status(&result), result.err().map(|error| error.to_string())),
         Err(payload) => (exit::PANICKED, Some(format!("panicked: {}", said(payload)))),
     };
-    if let Some(words) = &words {
+    // Not twice on the launcher's own terminal: it tells that itself.
+    if let Some(words) = words.as_ref().filter(|_| !launcher.waits() || raw::has_outputs()) {
         let _ = writeln!(std::io::stderr(), "error: {words}");
     }
     // Nobody hears this of one that has served.

@@ -17,7 +17,7 @@ use crate::{birth, clock, logs, raw, socket};
 use host_core::error::ServiceError;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
-use host_core::notice::Record;
+use host_core::notice::{Notice, Record};
 use host_core::service::kick::Site;
 use host_core::sys::{
     Errno, Handle, Interest, ManagerWants, Panic, Passed, PidFileError, PollEvent, Processes as _, Readiness,
@@ -31,6 +31,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -384,6 +385,11 @@ impl Sys for Linux {
 
     fn tell(&self, record: &Record<'_>) {
         facade::tell(record);
+        // Nobody else hears of this: it is told in the worker. Without a logger there it is for whoever reads what workers
+        // print.
+        if matches!(record.notice, Notice::BodyFailed { .. }) && log::max_level() < log::Level::Warn {
+            let _ = writeln!(std::io::stderr(), "{record}");
+        }
     }
 
     fn tell_failure(&self, failure: &ServiceError) {

@@ -22,10 +22,16 @@ pub(crate) struct Socket {
     pub(crate) listener: Result<(OwnedFd, Place)>,
 }
 
+/// Whether there are any for process `me`.
+pub(crate) fn are_for(me: Pid) -> bool {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    number(FOR) == Some(me.0) && number(COUNT).is_some_and(|count| count > 0)
+}
+
 /// All of them, to the first who asks.
 pub(crate) fn take(me: Pid) -> Vec<Socket> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    if number(FOR) != Some(me.0) {
+    if !are_for(me) {
         return Vec::new();
     }
     let names = std::env::var(NAMES).unwrap_or_default();

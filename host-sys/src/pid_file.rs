@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const ATTEMPTS: u32 = 100;
 /// No number has as many digits.
 const NUMBER_LENGTH_MAX: usize = 20;
+/// No pid file has as many bytes.
+const TEXT_MAX: usize = 1024;
 
 /// The pid files that one [`Linux`](crate::Linux) has; a child has none.
 #[derive(Debug, Default)]
@@ -51,6 +53,9 @@ pub(crate) fn take(path: &str, pid: Pid) -> Result<(OwnedFd, Taken), PidFileErro
         // Whoever had it may have removed it before it gave the lock back: then it has no name any more.
         if !taken.is_there() {
             continue;
+        }
+        if is_text(fd.as_fd()).map_err(|errno| failed("read", errno))? {
+            return Err(PidFileError::Foreign);
         }
         if let Err(error) = write(fd.as_fd(), pid) {
             taken.remove();
@@ -90,6 +95,15 @@ fn number(file: BorrowedFd<'_>) -> Option<Pid> {
     let length = pread(file, &mut text, 0).ok()?;
     let number = str::from_utf8(&text[..length]).ok()?.trim().parse().ok()?;
     (number > 0).then_some(Pid(number))
+}
+
+/// Whether it is something else than a pid file, such as a log or settings: it has more than one word. A single one that
+/// is no number is what somebody has left of one.
+fn is_text(file: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let mut text = [0; TEXT_MAX];
+    let length = pread(file, &mut text, 0)?;
+    let words = text[..length].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    Ok(length == TEXT_MAX || words.count() > 1)
 }
 
 fn failed(call: &'static str, errno: Errno) -> PidFileError {

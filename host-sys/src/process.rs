@@ -278,6 +278,6 @@ pub(crate) fn of(pid: u32) -> process::Pid {
     process::Pid::from_raw(pid.cast_signed()).expect("no process of one's own has the number zero")
 }
 
-fn seen(pid: process::Pid) -> Pid {
+pub(crate) fn seen(pid: process::Pid) -> Pid {
     Pid(pid.as_raw_pid().cast_unsigned())
 }

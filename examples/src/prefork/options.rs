@@ -217,8 +217,8 @@ impl Options {
             return app;
         }
         let out: Box<dyn Write> = if self.stdout.is_some() { Box::new(sink()) } else { Box::new(stdout()) };
-        let to_terminal = self.log.is_none() && self.stderr.is_none();
-        let err: Box<dyn Write> = if to_terminal { Box::new(stderr()) } else { Box::new(sink()) };
+        // Into the file of standard error, where there is one and none for the log.
+        let err: Box<dyn Write> = if self.log.is_none() { Box::new(stderr()) } else { Box::new(sink()) };
         app.on_notice(announce::to(hints, out, err, std::process::id()))
     }
 

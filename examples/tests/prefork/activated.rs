@@ -90,7 +90,8 @@ fn systemd_starts_it_with_the_first_connection() {
         .arg(example_path("prefork_http"))
         .args(["--workers", "2", "--listen", "192.0.2.1:1"])
         .spawn();
-    server.expect("its socket").file(&path);
+    // There is a file before anybody listens there.
+    server.expect("its socket").line_on(Stream::Stderr, "Listening on ");
     let mut client = UnixStream::connect(&path).unwrap();
     client.set_read_timeout(Some(BOUND)).unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();

@@ -2,6 +2,7 @@
 
 use crate::kit::{Client, assert_contains};
 use crate::scratch::Scratch;
+use crate::tool::example_path;
 use harness::Process;
 use harness::process::{Node, Signal, Stream};
 use host_core::error::exit;
@@ -152,6 +153,24 @@ fn a_start_is_seen_although_a_service_manager_is_named_that_is_not_there() {
 }
 
 #[test]
+fn who_cannot_be_a_daemon_is_told_so_once() {
+    let scratch = Scratch::new("passed");
+    let server = example_path("prefork_echo");
+    let process = Process::sh("exec 3</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" --daemonize")
+        .arg(server)
+        .cwd(scratch.path())
+        .spawn();
+    process.expect("the refusal").exit_code(exit::CONFIG.into());
+    let told = process.output(Stream::Stderr).rest();
+    assert_eq!(
+        told.matches("daemonize is with sockets that are passed to this process").count(),
+        1,
+        "{told}"
+    );
+    assert_eq!(scratch.files(), [""; 0]);
+}
+
+#[test]
 fn a_start_that_fails_is_told_by_the_launcher_with_its_status_and_leaves_nobody() {
     for (flags, words, status) in [
         (&["--no-such-flag"][..], "unexpected argument", 2),
@@ -167,7 +186,7 @@ fn a_start_that_fails_is_told_by_the_launcher_with_its_status_and_leaves_nobody(
         let process = launcher(&scratch, flags);
         process.expect("the failure").exit_code(status.into());
         let told = process.output(Stream::Stderr).rest();
-        assert!(told.contains(words), "{flags:?}: {told}");
+        assert_eq!(told.matches(words).count(), 1, "{flags:?}: {told}");
         assert_eq!(process.output(Stream::Stdout).rest(), "", "{flags:?}");
         process.expect("nobody is left").nobody();
         assert_eq!(scratch.read("x.pid"), None, "{flags:?}");

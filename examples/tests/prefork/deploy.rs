@@ -96,6 +96,11 @@ fn the_directories_are_made_for_the_user_of_the_server_and_for_nobody_else_to_wr
         assert_eq!(found.permissions().mode() & 0o7777, mode, "{directory}");
         assert_eq!((found.uid(), found.gid()), (user, group), "{directory}");
     }
+    // So that whoever rotates them may do so, also if a host that runs as root was first.
+    for log in ["prefork", "out", "err"] {
+        let found = fs::metadata(scratch.path().join(format!("var/log/prefork/{log}.log"))).unwrap();
+        assert_eq!((found.uid(), found.permissions().mode() & 0o7777), (user, 0o640), "{log}");
+    }
 }
 
 /// The snippet for files in `scratch`, of whoever runs this test.
@@ -172,21 +177,25 @@ fn the_entry_point_of_a_container_is_process_1_drains_and_leaves_nobody() {
     }
     let directory = example_path("prefork_http").parent().unwrap().to_str().unwrap().to_owned();
     let path = std::env::var("PATH").unwrap_or_default();
-    let container = Process::command(&unshare)
-        .args(namespaces)
-        .arg("sh")
-        .arg(deploy("entrypoint.sh"))
-        .args(["--workers", "2"])
-        .env("PATH", format!("{directory}:{path}"))
-        .env("LISTEN", "127.0.0.1:0")
-        .notify()
-        .spawn();
-    container.expect("it is number 1").line("kill -QUIT 1 ");
-    container.expect("all workers").ready();
-    let host = container.expect("process 1").children(1).remove(0);
-    container.signal_to(&host, Signal::QUIT);
-    container.expect("its end").exit_code(0);
-    container.expect("nobody").nobody();
+    // By its environment, or by what stands on the command line.
+    for (listen, flags) in [("127.0.0.1:0", &[][..]), ("192.0.2.1:1", &["--listen", "127.0.0.1:0"])] {
+        let container = Process::command(&unshare)
+            .args(namespaces)
+            .arg("sh")
+            .arg(deploy("entrypoint.sh"))
+            .args(["--workers", "2"])
+            .args(flags)
+            .env("PATH", format!("{directory}:{path}"))
+            .env("LISTEN", listen)
+            .notify()
+            .spawn();
+        container.expect("it is number 1").line("kill -QUIT 1 ");
+        container.expect("all workers").ready();
+        let host = container.expect("process 1").children(1).remove(0);
+        container.signal_to(&host, Signal::QUIT);
+        container.expect("its end").exit_code(0);
+        container.expect("nobody").nobody();
+    }
 }
 
 #[test]

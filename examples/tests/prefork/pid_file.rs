@@ -132,6 +132,17 @@ fn a_path_that_cannot_be_had_is_told_before_anything_is_forked() {
 }
 
 #[test]
+fn what_is_no_pid_file_is_left_as_it_is() {
+    let file = PidFile::new("precious");
+    fs::write(&file.0, "precious data\n").unwrap();
+    let flags = [&["--listen", "127.0.0.1:0", "--workers", "1"], &file.flag()[..]].concat();
+    let mut refused = Program::spawn("prefork_http", &flags);
+    assert_eq!(refused.end().code(), Some(i32::from(exit::CONFIG)));
+    assert_contains(&refused.stderr.rest(), ["pid_file", "has other content than a process number"]);
+    assert_eq!(file.says().as_deref(), Some("precious data\n"));
+}
+
+#[test]
 fn pf_c31_of_many_that_start_at_once_one_wins() {
     let file = PidFile::new("race");
     for _ in 0..5 {

@@ -247,7 +247,7 @@ fn take_pid_file(path: Option<String>, sys: &dyn Sys, mistakes: &mut Vec<Mistake
         Ok(file) => Some(file),
         Err(error) => {
             let wanted = match error {
-                PidFileError::Taken { .. } => error.to_string(),
+                PidFileError::Taken { .. } | PidFileError::Foreign => error.to_string(),
                 PidFileError::System { .. } => format!("cannot be made: {error}"),
             };
             let found = format!("`{}`", path.escape_debug());

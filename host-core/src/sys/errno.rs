@@ -43,9 +43,11 @@ errnos! {
     ROFS = 30, "EROFS", "nothing can be written there";
     PIPE = 32, "EPIPE", "the connection has ended";
     NOSYS = 38, "ENOSYS", "not available on this system";
+    LOOP = 40, "ELOOP", "a symbolic link";
     NONET = 64, "ENONET", "machine is not on the network";
     PROTO = 71, "EPROTO", "protocol error";
     NOTSOCK = 88, "ENOTSOCK", "not a socket";
+    PROTOTYPE = 91, "EPROTOTYPE", "a socket of another type";
     NOPROTOOPT = 92, "ENOPROTOOPT", "protocol not available";
     OPNOTSUPP = 95, "EOPNOTSUPP", "operation not supported";
     AFNOSUPPORT = 97, "EAFNOSUPPORT", "not an address of this family";

@@ -11,6 +11,9 @@ pub enum PidFileError {
         /// The number that stands in it, if a number does: of whom it is while that process has it.
         by: Option<Pid>,
     },
+    /// More than one word stands in it: it is something else, and was left as it is.
+    #[error("has other content than a process number: take another path, or remove the file")]
+    Foreign,
     /// A system call answered this.
     #[error("{call} failed: {errno}")]
     System {
