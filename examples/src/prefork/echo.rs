@@ -1,4 +1,4 @@
-//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash`, `!leak` and `!exit N` try the
+//! A server of lines: each comes back. The lines `!pid`, `!hang`, `!spin`, `!crash`, `!leak`, `!exit N` and `!fail WORDS` try the
 //! supervision, and `!out WORDS` and `!err WORDS` where it prints.
 
 use super::options::LISTENER;
@@ -21,6 +21,9 @@ pub(crate) fn serve(worker: &mut Worker, listener: &str) -> Result {
         let (mut client, mut line) = (BufReader::new(client), Vec::new());
         // Until the client is gone or silent for too long, or would be waited for when the worker is to quit.
         while client.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            if let Some(words) = line.trim_ascii().strip_prefix(b"!fail ") {
+                return Err(String::from_utf8_lossy(words).into());
+            }
             let Ok(()) = client.get_mut().write_all(&answer(worker, &line)) else { break };
             worker.request_done();
             worker.wanted(); // The sign of life where the next line has come already and nobody waits.
