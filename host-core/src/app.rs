@@ -492,6 +492,12 @@ mod tests {
     }
 
     #[test]
+    fn it_is_a_daemon_if_it_was_told_so() {
+        assert!(!App::new("x").is_daemon());
+        assert!(App::new("x").daemonize().is_daemon());
+    }
+
+    #[test]
     fn a_pid_file_is_no_log() {
         let app = App::new("x").pid_file("/a").log("/a").stdout("/b").stderr("/a");
         let told = |field| {

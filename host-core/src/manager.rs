@@ -463,6 +463,20 @@ mod tests {
     }
 
     #[test]
+    fn a_boot_takes_as_long_as_those_may_who_are_missing() {
+        let mut config = config(&["web", "jobs"]);
+        config.fleets[1].boot_timeout = Duration::from_secs(90);
+        for (staff, seconds) in
+            [([staff(0, 1, 1), staff(1, 1, 1)], 6), ([staff(1, 1, 1), staff(0, 1, 1)], 91)]
+        {
+            let mut manager = Manager::new(wants(None));
+            manager.look(Instant::ZERO, Seen { config: &config, staff: &staff, stopping: None });
+            let line = manager.message().lines().next().map(String::from);
+            assert_eq!(line, Some(format!("EXTEND_TIMEOUT_USEC={seconds}000000")));
+        }
+    }
+
+    #[test]
     fn boots_that_hang_end_the_start_when_each_was_tried_three_times() {
         let config = config(&["web", "jobs"]);
         let mut manager = Manager::new(ManagerWants { watchdog: None, awaits_start: true });

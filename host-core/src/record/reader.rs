@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// No writer makes a longer frame: the settings of four thousand fleets and the beats of as many workers as there
 /// can be need a tenth of it.
-const PAYLOAD_MAX: usize = 16 << 20;
+pub(super) const PAYLOAD_MAX: usize = 16 << 20;
 
 /// One entry of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]

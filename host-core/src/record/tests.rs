@@ -1,9 +1,9 @@
 //! What is written is read again, and nothing else is; and the numbers of the format stay what they are.
 
 use super::bytes::{In, Out, Wrong};
-use super::reader::{Entry, ReadError, Reader};
+use super::reader::{Entry, PAYLOAD_MAX, ReadError, Reader};
 use super::wire::Wire;
-use super::writer::{FRAME, Writer, framed};
+use super::writer::{FRAME, LATER, Writer, framed};
 use super::{Begin, End, Text};
 use crate::action::{Action, Ending};
 use crate::config::HostConfig;
@@ -418,6 +418,26 @@ fn what_is_no_recording_is_told_with_what_was_found_and_wanted() {
         error,
         Some(ReadError::Entry { offset: start + 13, wrong: Wrong::Number { wanted: "Event", found: 0x3f } })
     );
+}
+
+#[test]
+fn a_moment_that_is_no_later_is_told_and_a_frame_may_be_as_long_as_is_said() {
+    let mut later = Writer::new(Text::Kept, &begin());
+    let head = later.frame().to_vec();
+    for (by, wrong) in [(1, false), (0, true)] {
+        let mut file = head.clone();
+        file.extend_from_slice(&framed(&[LATER, by, 0x1a]));
+        let error = read(&file).1.map(|error| error.to_string());
+        assert_eq!(error.is_some(), wrong, "{by}: {error:?}");
+        assert!(error.is_none_or(|words| words.ends_with("0 is no moment")));
+    }
+    // It is not whole, and that is all that is wrong with the one.
+    for (length, too_long) in [(PAYLOAD_MAX, false), (PAYLOAD_MAX + 1, true)] {
+        let mut file = head.clone();
+        file.extend_from_slice(&(length as u32).to_le_bytes());
+        let error = read(&file).1;
+        assert_eq!(matches!(error, Some(ReadError::TooLong { .. })), too_long, "{length}: {error:?}");
+    }
 }
 
 #[test]
