@@ -366,7 +366,7 @@ impl App {
             }
         }
         for (field, path) in [("log", log), ("stdout", stdout), ("stderr", stderr)] {
-            if path.is_some() && *path == self.pid_file {
+            if *path == self.pid_file && path.as_ref().is_some_and(|path| !path.is_empty()) {
                 let found =
                     format!("`{}`, like the pid file", path.as_deref().unwrap_or_default().escape_debug());
                 let wanted = "must be a file of its own: a pid file is removed at the end".into();
