@@ -534,7 +534,7 @@ impl Driver {
                 let fleet = self.children.name(fleet).name.clone();
                 Err(RunError::FleetGivenUp {
                     fleet,
-                    last: last.unwrap_or_else(|| "none of them was ever born".into()),
+                    last: last.unwrap_or_else(|| "none is on record".into()),
                 })
             }
             Ending::ServiceFailed => {

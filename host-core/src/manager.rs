@@ -154,9 +154,14 @@ impl Manager {
         !core::mem::replace(&mut self.is_lost, true)
     }
 
+    /// Nobody hears anything any more.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_lost && !self.awaits_start
+    }
+
     /// When it wants to hear again that the host is alive: from the moment on at which it was told that it serves.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let each = self.watchdog_each.filter(|_| self.is_ready && !self.is_lost)?;
+        let each = self.watchdog_each.filter(|_| self.is_ready)?;
         Some(self.fed.map_or(Instant::ZERO, |fed| fed + each))
     }
 }
@@ -507,11 +512,14 @@ mod tests {
             manager
                 .look(Instant::from_nanos(ms * 1_000_000), Seen { config: &config, staff, stopping: None });
             let message = manager.message();
-            (message, manager.lost(), manager.next_deadline())
+            (message, manager.lost(), manager.is_over())
         };
         let begun = "EXTEND_TIMEOUT_USEC=6000000\nSTATUS=starting: 0 of 1 workers ready";
-        assert_eq!(look(0, &[staff(0, 1, 1)]), (begun.into(), true, None));
-        assert_eq!(look(1, &[staff(1, 1, 1)]), ("READY=1".into(), false, None));
-        assert_eq!(look(5000, &[staff(1, 1, 1)]), (String::new(), false, None));
+        assert_eq!(look(0, &[staff(0, 1, 2)]), (begun.replace("0 of 1", "0 of 2"), true, false));
+        assert_eq!(look(1, &[staff(1, 1, 2)]), (String::new(), false, false));
+        assert_eq!(look(2, &[staff(2, 2, 2)]), ("READY=1".into(), false, true));
+        // Where nobody waits for the start it is over with the first word that is lost.
+        let mut alone = Manager::new(wants(None));
+        assert!(!alone.is_over() && alone.lost() && alone.is_over());
     }
 }

@@ -40,6 +40,7 @@ impl Driver {
                 }
             }
         }
+        self.manager.take_if(|manager| manager.is_over());
         let manager = self.manager.as_ref()?;
         let due =
             manager.next_deadline().into_iter().chain(manager.start_deadline(self.shared.host.config()));
