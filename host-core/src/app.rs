@@ -447,19 +447,8 @@ pub fn error(words: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Context;
-    use crate::io::Ready;
+    use crate::app::service::tests::Idle;
     use crate::service::reconnect::Reconnect;
-
-    struct Idle;
-    impl Service for Idle {
-        fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> {
-            Ok(Connected::NotYet)
-        }
-        fn receive(&mut self, _: &mut Context<'_>, _: Ready) -> Result {
-            Ok(())
-        }
-    }
 
     fn mistakes(app: &App) -> Vec<String> {
         app.mistakes().iter().map(ToString::to_string).collect()

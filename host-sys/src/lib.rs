@@ -20,7 +20,7 @@
 //! A program in full:
 //!
 //! ```no_run
-//! # fn app() -> host_core::App { unimplemented!() }
+//! # fn app() -> host_core::App { host_core::App::new("x") }
 //! fn main() -> std::process::ExitCode {
 //!     host_sys::main(app())
 //! }

@@ -24,18 +24,21 @@ pub(crate) struct Socket {
 
 /// Whether there are any for process `me`.
 pub(crate) fn are_for(me: Pid) -> bool {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    number(FOR) == Some(me.0) && number(COUNT).is_some_and(|count| count > 0)
+    count_for(me) > 0
 }
 
 /// All of them, to the first who asks.
 pub(crate) fn take(me: Pid) -> Vec<Socket> {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    if !are_for(me) {
-        return Vec::new();
-    }
     let names = std::env::var(NAMES).unwrap_or_default();
-    named(raw::passed_descriptors(number(COUNT).unwrap_or(0)), &names)
+    match count_for(me) {
+        0 => Vec::new(),
+        count => named(raw::passed_descriptors(count), &names),
+    }
+}
+
+fn count_for(me: Pid) -> u32 {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    number(COUNT).filter(|_| number(FOR) == Some(me.0)).unwrap_or(0)
 }
 
 fn named(fds: Vec<(u32, Option<OwnedFd>)>, names: &str) -> Vec<Socket> {

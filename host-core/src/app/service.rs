@@ -165,10 +165,10 @@ impl<S: Service + 'static> From<S> for Hosted {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    struct Idle;
+    pub(in crate::app) struct Idle;
     impl Service for Idle {
         fn connect(&mut self, _: &mut Context<'_>) -> Result<Connected> {
             Ok(Connected::NotYet)

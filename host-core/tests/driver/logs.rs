@@ -165,11 +165,11 @@ fn one_that_takes_nothing_and_says_that_it_is_well_is_full() {
 fn a_file_that_cannot_be_opened_is_a_mistake_and_nothing_stays_open() {
     let sys = Fake::new();
     sys.answer("log_open", [Ok(0), Err(Errno::ACCES)]);
-    let app = app().stdout("/root/out").listen("web", "127.0.0.1:80").pid_file("x.pid");
+    let app = app().stdout("/not/mine/out").listen("web", "127.0.0.1:80").pid_file("x.pid");
     let Err(RunError::Config(error)) = run(app, sys.clone(), Until::Stopped) else { panic!("it runs") };
     assert_eq!(
         error.mistakes[0].to_string(),
-        "stdout is `/root/out`, but cannot be opened: permission denied (EACCES)"
+        "stdout is `/not/mine/out`, but cannot be opened: permission denied (EACCES)"
     );
     assert_eq!(sys.lines(&["redirect"]), [""; 0]);
     let [opened, closed] = ["pid_file", "close"].map(|call| sys.lines(&[call]).len());
