@@ -137,3 +137,23 @@ fn a_stop_ends_a_restart() {
         (tick(), "stopping TERM, end on signal, stopped, finish Stopped"),
     ]);
 }
+
+#[test]
+fn a_fleet_that_loses_a_slot_for_good_while_it_starts_anew_is_not_done() {
+    let mut rig = Rig::up(fleets(Strategy::RestForOne, [1, 2]));
+    rig.play([
+        (busy("b0.1"), ""),
+        (all([Row::Deadline, beats("a"), beats("b")]), "read a, read b, late b0.1 100+, signal b0.1 KILL"),
+        (exits("a0.1", 1), "died a0.1 1 unasked, spawn a0.2, signal b1.1 QUIT"),
+        (judged("b0.1", Restart::Never), ""),
+        (killed("b0.1"), "died b0.1 KILL Hung killed, retired b0"),
+        (exits("b1.1", 0), "died b1.1 0 Sibling"),
+        (all([born("a0.2"), waits("a0.2"), ready("a0.2")]), "spawn b1.2"),
+        (judged("a0.2", Restart::Never), ""),
+        (exits("a0.2", 0), "died a0.2 0 unasked, retired a0"),
+        // Nobody lives, and one is wanted.
+        (unborn("b1.2"), "unborn b1.2"),
+        (tick(), ""),
+    ]);
+    assert!(!rig.host.is_ended());
+}
