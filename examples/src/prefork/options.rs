@@ -71,6 +71,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 
+    /// Where workers work, by an absolute path: the host stays where it is.
+    #[arg(long, value_name = "PATH")]
+    pub working_directory: Option<String>,
+
     /// How nice workers are to others, from -20 to 19.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub nice: Option<i32>,
@@ -172,6 +176,9 @@ impl Options {
         }
         if let Some(user) = &self.user {
             fleet = fleet.user(user.as_str()).no_new_privs();
+        }
+        if let Some(path) = &self.working_directory {
+            fleet = fleet.working_directory(path);
         }
         if let Some(nice) = self.nice {
             fleet = fleet.nice(nice);

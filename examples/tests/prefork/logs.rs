@@ -20,7 +20,12 @@ fn server(scratch: &Scratch, flags: &[&str]) -> Spawn {
 
 /// With a file for each of the three.
 fn logged(scratch: &Scratch) -> (Process, SocketAddr) {
-    let server = server(scratch, &["--log", "x.log", "--stdout", "out", "--stderr", "err"]).notify().spawn();
+    logged_by(scratch, &[])
+}
+
+fn logged_by(scratch: &Scratch, flags: &[&str]) -> (Process, SocketAddr) {
+    let own = ["--log", "x.log", "--stdout", "out", "--stderr", "err"];
+    let server = server(scratch, &[&own, flags].concat()).notify().spawn();
     server.expect("all workers").ready();
     let log = scratch.path().join("x.log");
     let bound = server.expect("its address").file_line(&log, "is bound to {address}");
@@ -89,6 +94,18 @@ fn no_line_is_lost_while_files_are_rotated() {
     assert_eq!(log.matches("the log of process").count(), 1 + ROTATIONS as usize);
     assert_eq!(log.matches("is ready").count(), 2);
     assert!(log.trim_end().ends_with("host stopped"), "{log}");
+}
+
+#[test]
+fn workers_that_work_elsewhere_open_the_same_files() {
+    let scratch = Scratch::new("elsewhere");
+    let elsewhere = scratch.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let (server, _) = logged_by(&scratch, &["--working-directory", elsewhere.to_str().unwrap()]);
+    rotate(&server, &scratch, 0);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    server.signal(Signal::TERM);
+    server.expect("its end").exit_code(0);
 }
 
 #[test]
