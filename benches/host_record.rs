@@ -167,7 +167,7 @@ fn recording_alone(events: u64) -> Cost {
 
 fn main() {
     let effort = Effort::of_command_line();
-    let events = effort.events(50_000);
+    let events = effort.events(10_000);
     let only_alone = std::env::args().any(|argument| argument == "alone");
     for (name, active, parsed) in
         [("loop", 1, 0), ("loop", 100, 0), ("request", 1, REQUEST), ("request", 100, REQUEST)]
@@ -187,14 +187,14 @@ fn main() {
         };
         let title = format!("host_record, {name}, {active} active");
         let _: Table =
-            compare(title, effort.rounds(41), vec![arm("host", false), arm("host, recorded", true)]);
+            compare(title, effort.rounds(201), vec![arm("host", false), arm("host, recorded", true)]);
     }
     let alone = || {
         let cost = recording_alone(events);
         let _ = std::fs::remove_file(path());
         cost
     };
-    compare("host_record, recording alone", effort.rounds(41), vec![Arm::new("recording", alone)]);
+    compare("host_record, recording alone", effort.rounds(201), vec![Arm::new("recording", alone)]);
     round(Load { active: 100, parsed: 0 }, events, true);
     let size = std::fs::metadata(path()).map_or(0, |file| file.len());
     let _ = std::fs::remove_file(path());
