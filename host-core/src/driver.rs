@@ -497,10 +497,7 @@ impl Driver {
     }
 
     fn finish(mut self, ending: Ending) -> Result<(), RunError> {
-        // A stop may need no wait at all. Whoever ends for another reason before it has waited never served.
-        if self.shared.host.stopping().is_some() {
-            self.tell_manager();
-        }
+        self.tell_manager_of_the_end();
         if let Some(recorder) = &mut self.shared.recorder {
             recorder.end();
         }

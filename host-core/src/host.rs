@@ -256,7 +256,7 @@ impl Host {
         HostStatus {
             at: self.now,
             turns: self.turns.count(),
-            stopping: self.stopping.map(|asked| asked.stop.into()),
+            stopping: self.stopping().map(Into::into),
             services: self.turns.status(),
             fleets: self.fleets.statuses(&self.config),
         }
@@ -267,9 +267,14 @@ impl Host {
         self.fleets.staff()
     }
 
-    /// How it stops, if it was asked to.
+    /// How it stops, if it was asked to, or since a service has ended it.
     pub(crate) fn stopping(&self) -> Option<Stop> {
-        self.stopping.map(|asked| asked.stop)
+        self.stopping.map(|asked| asked.stop).or_else(|| self.held.map(|_| Stop::AtOnce))
+    }
+
+    /// Some worker serves, or none is wanted to; or it stops, and nobody has to.
+    pub(crate) fn serves(&self) -> bool {
+        self.stopping().is_some() || self.fleets.serve()
     }
 
     /// The settings that it decides by.

@@ -28,6 +28,8 @@ pub(crate) struct Staff {
     pub(crate) alive: u32,
     /// How many are to be ready.
     pub(crate) wanted: u32,
+    /// How many were ever born.
+    pub(crate) births: u64,
     /// The restart budget is used up.
     pub(crate) exhausted: bool,
 }
@@ -56,8 +58,8 @@ pub(crate) struct Manager {
     fed: Option<Instant>,
     is_ready: bool,
     stopping: Option<Stop>,
-    /// How many workers were ready when time for more was last asked for.
-    waited_for: Option<u32>,
+    /// How many workers were ready, and how many had been born, when time for more was last asked for.
+    waited_for: Option<(u32, u64)>,
     status: String,
     owed: Vec<String>,
 }
@@ -83,27 +85,25 @@ impl Manager {
     /// The fleet that will not be ready, if somebody waits for it; once. One that has used up its budget, or the first that
     /// is not complete when it is [too late](Self::start_deadline).
     pub(crate) fn abandons(&mut self, now: Instant, config: &HostConfig, staff: &[Staff]) -> Option<FleetId> {
+        let begun = *self.begun.get_or_insert(now);
         if !self.awaits_start {
             return None;
         }
-        self.begun.get_or_insert(now);
-        let is_late = self.start_deadline(config).is_some_and(|at| at <= now);
+        let is_late = begun + patience(config) <= now;
         let hopeless = |staff: &Staff| staff.exhausted || is_late && !staff.is_complete();
         let fleet = staff.iter().position(hopeless)?;
         self.awaits_start = false;
         Some(FleetId::new(fleet as u16))
     }
 
-    /// Until when whoever waits for the start does so: fleets begin one after the other, and each of their workers may be
-    /// late and be tried again. Boots that hang use up no budget.
+    /// Until when whoever waits for the start does so.
     pub(crate) fn start_deadline(&self, config: &HostConfig) -> Option<Instant> {
-        let begun = self.begun.filter(|_| self.awaits_start)?;
-        let boots = config.fleets.iter().map(|fleet| fleet.boot_timeout.saturating_mul(BOOTS_MAX));
-        Some(begun + boots.fold(Duration::ZERO, Duration::saturating_add))
+        Some(self.begun.filter(|_| self.awaits_start)? + patience(config))
     }
 
     /// Looks at the host before it waits.
     pub(crate) fn look(&mut self, now: Instant, seen: Seen<'_>) {
+        let begun = *self.begun.get_or_insert(now);
         if seen.stopping.is_some() && self.stopping.is_none() {
             self.owed.push("STOPPING=1".into());
         }
@@ -116,8 +116,8 @@ impl Manager {
                 self.is_ready = true;
                 self.awaits_start = false;
                 self.owed.push(READY.into());
-            } else if self.waited_for != Some(seen.ready()) {
-                self.waited_for = Some(seen.ready());
+            } else if self.waited_for != Some(seen.progress()) && now < begun + patience(seen.config) {
+                self.waited_for = Some(seen.progress());
                 self.owed.push(extension(seen.time_to_boot()));
             }
         }
@@ -127,10 +127,23 @@ impl Manager {
             self.owed.push(format!("STATUS={status}"));
             self.status = status;
         }
-        let due = self.next_deadline().is_some_and(|due| due <= now);
-        if due && seen.is_healthy() {
-            self.fed = Some(now);
-            self.owed.push("WATCHDOG=1".into());
+    }
+
+    /// It is to hear that the host is alive: if somebody serves. That its loop runs is seen from its asking.
+    pub(crate) fn is_hungry(&self, now: Instant) -> bool {
+        self.next_deadline().is_some_and(|due| due <= now)
+    }
+
+    /// Somebody serves, or nobody is wanted to.
+    pub(crate) fn feed(&mut self, now: Instant) {
+        self.fed = Some(now);
+        self.owed.push("WATCHDOG=1".into());
+    }
+
+    /// The host ends, and nobody has asked it to. Before it has waited for the first time it was never there.
+    pub(crate) fn ends(&mut self) {
+        if self.begun.is_some() && self.stopping.is_none() {
+            self.owed.push("STOPPING=1".into());
         }
     }
 
@@ -173,18 +186,14 @@ impl Staff {
 }
 
 impl Seen<'_> {
-    fn ready(&self) -> u32 {
-        self.staff.iter().map(|staff| staff.ready).sum()
+    /// More of it is a reason to wait for longer: a worker more is ready, a fleet has opened, a worker is tried again.
+    fn progress(&self) -> (u32, u64) {
+        self.staff.iter().fold((0, 0), |(ready, births), staff| (ready + staff.ready, births + staff.births))
     }
 
     /// All workers that are wanted can serve.
     fn is_complete(&self) -> bool {
         self.staff.iter().all(Staff::is_complete)
-    }
-
-    /// Somebody serves, or nobody is wanted to. That the loop runs is seen from its being asked.
-    fn is_healthy(&self) -> bool {
-        self.stopping.is_some() || self.ready() > 0 || self.staff.iter().all(|staff| staff.wanted == 0)
     }
 
     /// How long those may take who are not ready: fleets begin one after the other.
@@ -232,6 +241,13 @@ impl Seen<'_> {
     }
 }
 
+/// How long a start may take: fleets begin one after the other, and each of their workers may be late and be tried again.
+/// Boots that hang use up no budget.
+fn patience(config: &HostConfig) -> Duration {
+    let boots = config.fleets.iter().map(|fleet| fleet.boot_timeout.saturating_mul(BOOTS_MAX));
+    boots.fold(Duration::ZERO, Duration::saturating_add)
+}
+
 fn left(alive: u32) -> String {
     match alive {
         0 => "no worker is left".into(),
@@ -267,7 +283,8 @@ mod tests {
     }
 
     const fn staff(ready: u32, alive: u32, wanted: u32) -> Staff {
-        Staff { ready, alive, wanted, exhausted: false }
+        // In these tables as many were born as are there.
+        Staff { ready, alive, wanted, births: alive as u64, exhausted: false }
     }
 
     /// One row a look: milliseconds, staff, how it stops, and what is told then.
@@ -277,6 +294,10 @@ mod tests {
         for (at, staff, stopping, expected) in rows {
             let now = Instant::from_nanos(at * 1_000_000);
             manager.look(now, Seen { config: &config, staff, stopping: *stopping });
+            let serves = stopping.is_some() || staff.iter().any(|staff| staff.ready > 0 || staff.wanted == 0);
+            if manager.is_hungry(now) && serves {
+                manager.feed(now);
+            }
             assert_eq!(manager.message().replace('\n', "; "), *expected, "at {at} ms");
             manager.told();
             assert!(
@@ -478,6 +499,45 @@ mod tests {
             manager.look(Instant::ZERO, Seen { config: &config, staff: &staff, stopping: None });
             let line = manager.message().lines().next().map(String::from);
             assert_eq!(line, Some(format!("EXTEND_TIMEOUT_USEC={seconds}000000")));
+        }
+    }
+
+    #[test]
+    fn a_boot_that_is_tried_again_gets_its_time_anew_and_not_for_ever() {
+        let config = config(&["web", "jobs"]);
+        let mut manager = Manager::new(wants(None));
+        let mut told = |ms: u64, staff: &[Staff]| {
+            let now = Instant::from_nanos((7 + ms) * 1_000_000);
+            manager.look(now, Seen { config: &config, staff, stopping: None });
+            let message = manager.message();
+            manager.told();
+            message.contains("EXTEND_TIMEOUT_USEC=6000000")
+        };
+        let web = |births| Staff { births, ..staff(0, 1, 1) };
+        let waits = staff(0, 0, 1);
+        assert!(told(0, &[web(1), waits]));
+        assert!(!told(1, &[web(1), waits]));
+        assert!(told(4_999, &[web(2), waits]), "it was killed, and another is tried");
+        assert!(!told(5_000, &[Staff { alive: 0, ..web(2) }, waits]), "one that ended boots nowhere");
+        assert!(told(9_000, &[staff(1, 1, 1), waits]), "the first fleet is there");
+        assert!(told(9_001, &[staff(1, 1, 1), staff(0, 1, 1)]), "the next has opened");
+        let jobs = |births| Staff { births, ..staff(0, 1, 1) };
+        assert!(told(29_999, &[staff(1, 1, 1), jobs(2)]));
+        assert!(!told(30_000, &[staff(1, 1, 1), jobs(3)]), "each has been tried three times");
+    }
+
+    #[test]
+    fn an_end_that_nobody_asked_for_is_told_to_whom_the_host_was_told() {
+        let config = config(&["web"]);
+        let mut unknown = Manager::new(wants(None));
+        unknown.ends();
+        assert_eq!(unknown.message(), "");
+        for (stopping, expected) in [(None, "STOPPING=1"), (Some(Stop::AtOnce), "")] {
+            let mut manager = Manager::new(wants(None));
+            manager.look(Instant::ZERO, Seen { config: &config, staff: &[staff(1, 1, 1)], stopping });
+            manager.told();
+            manager.ends();
+            assert_eq!(manager.message(), expected, "{stopping:?}");
         }
     }
 

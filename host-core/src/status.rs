@@ -19,7 +19,7 @@ pub struct HostStatus {
     pub at: Instant,
     /// How many turns have begun.
     pub turns: u64,
-    /// How it stops, if it was asked to.
+    /// How it stops, if it was asked to, or since a service has ended it.
     pub stopping: Option<Stopping>,
     /// Its services, in order of addition.
     pub services: Vec<ServiceStatus>,

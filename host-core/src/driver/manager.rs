@@ -24,6 +24,9 @@ impl Driver {
             return Some(Instant::ZERO);
         }
         manager.look(now, Seen { config: host.config(), staff: &staff, stopping: host.stopping() });
+        if manager.is_hungry(now) && host.serves() {
+            manager.feed(now);
+        }
         let message = manager.message();
         let mut answer = Ok(());
         if !message.is_empty() {
@@ -45,5 +48,20 @@ impl Driver {
         let due =
             manager.next_deadline().into_iter().chain(manager.start_deadline(self.shared.host.config()));
         due.filter(|due| *due > now).min()
+    }
+
+    /// The host ends. A stop may need no wait at all, and is told as any other; a manager that has heard of the host hears
+    /// of any other end, too.
+    pub(super) fn tell_manager_of_the_end(&mut self) {
+        if self.shared.host.stopping().is_some() {
+            self.tell_manager();
+        } else if let Some(manager) = &mut self.manager {
+            manager.ends();
+            let message = manager.message();
+            if !message.is_empty() {
+                // Nothing follows by which it could be tried again.
+                let _ = self.shared.sys.notify(&message);
+            }
+        }
     }
 }

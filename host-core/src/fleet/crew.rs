@@ -456,7 +456,18 @@ impl Crew {
     pub(crate) fn staff(&self) -> Staff {
         let wanted = if self.is_given_up() { 0 } else { self.target().saturating_sub(self.counts.retired) };
         let exhausted = self.health != Health::Well;
-        Staff { ready: self.counts.ready, alive: self.counts.alive(), wanted, exhausted }
+        let (ready, alive) = (self.counts.ready, self.counts.alive());
+        Staff { ready, alive, wanted, births: self.births, exhausted }
+    }
+
+    /// Somebody serves here. Who is stopped does not, nor who is late and not killed yet.
+    pub(crate) fn serves(&self) -> bool {
+        self.workers().any(|(_, known)| {
+            known.is_ready()
+                && known.leaving.is_none()
+                && known.stopped_since.is_none()
+                && known.held.is_none()
+        })
     }
 
     /// Nobody is there, and nobody was ordered.

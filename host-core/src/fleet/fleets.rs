@@ -289,6 +289,11 @@ impl Fleets {
         self.crews.iter().map(Crew::staff)
     }
 
+    /// Some worker serves, or none is wanted to.
+    pub(crate) fn serve(&self) -> bool {
+        self.crews.iter().any(Crew::serves) || self.staff().all(|staff| staff.wanted == 0)
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         self.timers.next()
     }
