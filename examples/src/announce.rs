@@ -47,6 +47,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::SignalIgnored { .. }
         | Notice::StrangerReaped { .. }
         | Notice::BodyFailed { .. }
+        | Notice::ServiceFailed { .. }
         | Notice::Output { .. }
         | Notice::OutputLeftOut { .. }
         | Notice::PolicyFailed

@@ -4,11 +4,16 @@
 #![no_main]
 
 use host_core::fleet::message::{FromHost, FromWorker, Garbled, LENGTH_MAX};
+use host_core::fleet::reason;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|packet: &[u8]| {
     check(packet, FromWorker::decode(packet).map(FromWorker::encode));
     check(packet, FromHost::decode(packet).map(FromHost::encode));
+    if let Some(reason) = reason::decode(packet) {
+        assert_eq!(reason::encode(&reason), packet, "what was decoded is encoded as it came");
+        assert!(packet.len() < reason::PACKET_MAX && FromWorker::decode(packet).is_err());
+    }
 });
 
 fn check(packet: &[u8], answer: Result<Vec<u8>, Garbled>) {

@@ -11,6 +11,7 @@ mod manager;
 mod output;
 mod passed;
 mod policies;
+mod reasons;
 mod recorder;
 mod signals;
 mod start;
@@ -35,6 +36,7 @@ use crate::sys::{Errno, Fact, Handle, Interest, PollEvent, Signal, Sys};
 use crate::time::Instant;
 use crate::worker::Link;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -420,15 +422,16 @@ impl Driver {
             Why::NoProgress { wakes, ended } => Cause::NoProgress { wakes, ended },
             Why::NotWatched { errno } => Cause::NotWatched { errno },
         };
-        let service = self.shared.names[service.index()].to_string();
+        let id = service;
+        let service = self.shared.names[id.index()].to_string();
         let failure = ServiceError { service, callback, cause };
-        self.shared.sys.tell_failure(&failure);
+        self.tell_failure(id, &failure);
         if let Some(notifier) = &mut self.notifier {
             // What the notifier itself does wrong must not hide the failure that it is told of.
             if let Err(panic) = self.shared.sys.run_user(&mut || notifier(&failure)) {
                 let service = failure.service.clone();
                 let cause = Cause::Panicked(panic);
-                self.shared.sys.tell_failure(&ServiceError { service, callback, cause });
+                self.tell_failure(id, &ServiceError { service, callback, cause });
             }
         }
         self.failure.get_or_insert(failure);
@@ -441,9 +444,14 @@ impl Driver {
         if let Err(panic) = self.shared.sys.run_user(&mut || drop(user.take())) {
             let name = self.shared.names[service.index()].to_string();
             let cause = Cause::Panicked(panic);
-            self.shared.sys.tell_failure(&ServiceError { service: name, callback: Callback::Stop, cause });
+            self.tell_failure(service, &ServiceError { service: name, callback: Callback::Stop, cause });
         }
         self.shared.registry.close_all(service);
+    }
+
+    fn tell_failure(&mut self, service: ServiceId, failure: &ServiceError) {
+        let notice = Notice::ServiceFailed { callback: failure.callback };
+        self.tell(Some(&failure.service), Some(service), Some(failure), &notice);
     }
 
     fn tell(
@@ -526,8 +534,11 @@ impl Driver {
                 let status = self.shared.host.fleet(fleet);
                 // Those that were asked to end since are no cause.
                 let unasked = |death: &&Death| death.intent.is_none_or(Intent::is_fault);
-                let last = status
-                    .and_then(|status| status.deaths.iter().rev().find(unasked).map(ToString::to_string));
+                let last = status.as_ref().and_then(|status| status.deaths.iter().rev().find(unasked));
+                let last = last.map(|death| match self.children.reason(death.worker) {
+                    Some(reason) => format!("{death}: {reason}"),
+                    None => death.to_string(),
+                });
                 let fleet = self.children.name(fleet).name.clone();
                 Err(RunError::FleetGivenUp {
                     fleet,

@@ -5,7 +5,7 @@
 //! who is late, `backoff` and `intensity` when a dead one is replaced, `kill_budget` and `capacity` how
 //! many may be taken away, `spares` how many the load calls for, `pauses` what the host itself has missed, `death`
 //! why somebody died, `lanes` who accepts from which queue of a listener that is spread. `output` is nobody's: it makes
-//! lines of what workers print. `privileges` is what workers may do.
+//! lines of what workers print, and `reason` carries why a body failed. `privileges` is what workers may do.
 
 pub mod backoff;
 pub mod beat;
@@ -25,6 +25,7 @@ pub mod notice;
 pub mod output;
 pub(crate) mod pauses;
 pub mod privileges;
+pub mod reason;
 pub(crate) mod seat;
 pub mod spares;
 pub mod status;

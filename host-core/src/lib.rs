@@ -38,6 +38,7 @@ pub mod app;
 pub mod config;
 pub mod driver;
 pub mod error;
+mod escaped;
 pub mod event;
 pub mod fleet;
 pub mod host;

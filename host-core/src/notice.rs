@@ -19,15 +19,18 @@ pub enum Level {
     Info,
     /// Something is amiss and the host copes.
     Warn,
+    /// A service has failed, and the host ends for it.
+    Error,
 }
 
-/// `DEBUG`, `INFO`, `WARN`.
+/// `DEBUG`, `INFO`, `WARN`, `ERROR`.
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Debug => "DEBUG",
             Self::Info => "INFO",
             Self::Warn => "WARN",
+            Self::Error => "ERROR",
         })
     }
 }
@@ -61,6 +64,12 @@ pub enum Notice {
         /// Until the next try; zero means in the next turn.
         retry_after: Duration,
     },
+    /// A callback of the service that is the subject has failed, with the error of the record, a
+    /// [`ServiceError`](crate::error::ServiceError): the host ends.
+    ServiceFailed {
+        /// Which callback.
+        callback: Callback,
+    },
     /// Descriptors or memory ran out at an accept; the listener is left alone for a while.
     AcceptPaused {
         /// For how long.
@@ -91,7 +100,8 @@ pub enum Notice {
         /// Its number.
         pid: Pid,
     },
-    /// The body of this worker, of the fleet that is the subject, ended with the error of the record.
+    /// The body of this worker, of the fleet that is the subject, ended with an error: the text of the record. A worker whose
+    /// host is gone tells it itself, and then it is the error of the record.
     BodyFailed {
         /// Who.
         worker: WorkerId,
@@ -177,6 +187,7 @@ impl Notice {
             | Self::Added
             | Self::Dispatch(_)
             | Self::ConnectFailed { .. }
+            | Self::ServiceFailed { .. }
             | Self::AcceptPaused { .. }
             | Self::Stopping { .. }
             | Self::Draining { .. }
@@ -208,6 +219,7 @@ impl Notice {
             | Self::Added
             | Self::Dispatch(_)
             | Self::ConnectFailed { .. }
+            | Self::ServiceFailed { .. }
             | Self::AcceptPaused { .. }
             | Self::Stopping { .. }
             | Self::Draining { .. }
@@ -251,6 +263,7 @@ impl Notice {
             | Self::LogLost { .. }
             | Self::NotReopened { .. }
             | Self::DrainCutShort { .. } => Level::Warn,
+            Self::ServiceFailed { .. } => Level::Error,
         }
     }
 }
@@ -270,7 +283,7 @@ pub struct Record<'a> {
     pub fleet: Option<FleetId>,
     /// The error behind it, if there is one.
     pub error: Option<&'a dyn core::error::Error>,
-    /// What a worker has printed, if it is about that: one line, without control characters.
+    /// What a worker has printed, or why its body failed: one line, without control characters.
     pub text: Option<&'a str>,
     /// The notice itself.
     pub notice: &'a Notice,
@@ -308,9 +321,14 @@ impl fmt::Display for Record<'_> {
             }
             Notice::SignalIgnored { signal } => write!(f, "{signal} received and ignored"),
             Notice::StrangerReaped { pid } => write!(f, "reaped pid {pid}, which nobody here forked"),
+            Notice::ServiceFailed { callback } => match self.error {
+                Some(error) => write!(f, "{error}"),
+                None => write!(f, "service `{subject}` failed in {callback}"),
+            },
             Notice::BodyFailed { worker } => {
-                let error = self.error.map(|error| format!(": {error}")).unwrap_or_default();
-                write!(f, "fleet `{subject}`: {worker} failed{error}")
+                let error = self.error.map(|error| format!(": {error}"));
+                let why = self.text.map(|text| format!(": {text}")).or(error).unwrap_or_default();
+                write!(f, "fleet `{subject}`: {worker} failed{why}")
             }
             Notice::Output { worker, pid, generation, stream, end } => {
                 let (slot, text) = (worker.slot, self.text.unwrap_or_default());

@@ -23,7 +23,6 @@ pub use types::{
     SlotReading, SlotsId, StdStream, UnixPath,
 };
 
-use crate::error::ServiceError;
 use crate::id::ServiceId;
 use crate::notice::Record;
 use crate::service::kick::Site;
@@ -357,8 +356,9 @@ pub trait Sys: Processes {
     /// Writes a line of the log.
     fn tell(&self, record: &Record<'_>);
 
-    /// Writes the last words about a service that ends its host, before the notifier is called.
-    fn tell_failure(&self, failure: &ServiceError);
+    /// Prints this where somebody may read it, unless [`tell`](Self::tell) has reached anybody: for what must not be missed
+    /// by an author who has no log yet.
+    fn tell_aloud(&self, record: &Record<'_>);
 
     /// Whether [`witness`](Self::witness) wants to be called; asked once.
     fn witnesses(&self) -> bool {

@@ -35,6 +35,7 @@ use host_core::action::Action;
 use host_core::event::Event;
 use host_core::fleet::beat::Pace;
 use host_core::fleet::message::{FromHost, FromWorker};
+use host_core::fleet::reason;
 use host_core::service::kick::Site;
 use host_core::sys::{ExitStatus, Pid, Signal};
 use host_core::time::{Duration, Instant};
@@ -228,6 +229,8 @@ pub enum What<'a> {
 pub enum Message {
     /// From a worker.
     FromWorker(FromWorker),
+    /// A worker's body has failed.
+    Failed,
     /// From a host.
     FromHost(FromHost),
     /// It is none.
@@ -395,7 +398,8 @@ impl Story {
         let message = if from_host {
             FromHost::decode(bytes).map(Message::FromHost)
         } else {
-            FromWorker::decode(bytes).map(Message::FromWorker)
+            let failed = reason::is_one(bytes).then_some(Message::Failed);
+            failed.map_or_else(|| FromWorker::decode(bytes).map(Message::FromWorker), Ok)
         };
         let message = message.unwrap_or(Message::Garbled { length: *length });
         match (entry.kind, link) {

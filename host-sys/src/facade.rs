@@ -17,12 +17,17 @@ use std::fmt;
 /// Under which name the facade is told.
 pub(crate) const TARGET: &str = "host";
 
-pub(crate) fn tell(record: &Record<'_>) {
-    let level = match record.notice.level() {
+pub(crate) const fn level(record: &Record<'_>) -> log::Level {
+    match record.notice.level() {
         Level::Debug => log::Level::Debug,
         Level::Info => log::Level::Info,
         Level::Warn => log::Level::Warn,
-    };
+        Level::Error => log::Level::Error,
+    }
+}
+
+pub(crate) fn tell(record: &Record<'_>) {
+    let level = level(record);
     if level > log::max_level() {
         return;
     }

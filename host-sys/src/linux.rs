@@ -14,10 +14,9 @@ use crate::signals::{self, Signals};
 use crate::slots::Slots;
 use crate::unix::{self, Bound};
 use crate::{birth, clock, logs, raw, socket};
-use host_core::error::ServiceError;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::id::ServiceId;
-use host_core::notice::{Notice, Record};
+use host_core::notice::Record;
 use host_core::service::kick::Site;
 use host_core::sys::{
     Errno, Handle, Interest, ManagerWants, Panic, Passed, PidFileError, PollEvent, Processes as _, Readiness,
@@ -385,15 +384,12 @@ impl Sys for Linux {
 
     fn tell(&self, record: &Record<'_>) {
         facade::tell(record);
-        // Nobody else hears of this: it is told in the worker. Without a logger there it is for whoever reads what workers
-        // print.
-        if matches!(record.notice, Notice::BodyFailed { .. }) && log::max_level() < log::Level::Warn {
-            let _ = writeln!(std::io::stderr(), "{record}");
-        }
     }
 
-    fn tell_failure(&self, failure: &ServiceError) {
-        log::error!(target: TARGET, "{failure}");
+    fn tell_aloud(&self, record: &Record<'_>) {
+        if facade::level(record) > log::max_level() {
+            let _ = writeln!(std::io::stderr(), "{record}");
+        }
     }
 }
 

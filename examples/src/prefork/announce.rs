@@ -36,6 +36,7 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::SignalIgnored { .. }
             | Notice::StrangerReaped { .. }
             | Notice::BodyFailed { .. }
+            | Notice::ServiceFailed { .. }
             | Notice::Output { .. }
             | Notice::OutputLeftOut { .. }
             | Notice::PolicyFailed

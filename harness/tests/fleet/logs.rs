@@ -156,11 +156,19 @@ fn a_fleet_that_cannot_live_makes_the_start_fail_and_a_host_that_nobody_waits_fo
         assert_eq!(fleet, "broken");
         // Not one that has ended since, because the host stops.
         assert!(last.contains("exit status 70") && last.contains("unasked"), "{last}");
+        assert!(last.ends_with(": no database"), "its own words: {last}");
         assert!(!sim.notified().iter().any(|(_, told)| told.contains("READY=1")));
     });
     check!(|sim| {
-        sim.host(move || App::new("x").fleet(crate::apps::fleet_called("broken").workers(2).run(crashes)));
+        sim.host(move || {
+            let broken = crate::apps::fleet_called("broken").workers(2);
+            App::new("x").log(LOG).fleet(broken.run(crashes))
+        });
         sim.run_for(60 * SECOND);
         assert_eq!(sim.host_status(), None);
+        let lines = lines_of(sim);
+        let of = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+        assert!(of("failed: no database") >= 4, "{lines:#?}");
+        assert_eq!(of("failed: no database"), of("ended with exit status 70"), "each has its line");
     });
 }

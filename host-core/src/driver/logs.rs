@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::app::LogPaths;
 use crate::error::{Mistake, RunError};
+use crate::escaped::Escaped;
 use crate::notice::{Level, Notice, Record};
 use crate::sys::{Errno, Handle, Interest, Pid, StdStream, Sys};
 use crate::time::WallTime;
@@ -24,7 +25,7 @@ pub(super) struct Logs {
     bell: Option<Handle>,
 }
 
-/// A file of lines. What cannot be written is counted: nobody waits for a disk, and nothing is kept in memory.
+/// A file of lines. What cannot be written is counted, and nothing is kept in memory.
 struct Log {
     path: String,
     pid: Pid,
@@ -239,21 +240,5 @@ impl fmt::Display for Stamp {
             // A clock that is ten thousand years off.
             Err(_) => write!(f, "{} ns", self.0.0),
         }
-    }
-}
-
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in self.0.split_inclusive(char::is_control) {
-            match piece.char_indices().next_back() {
-                Some((at, last)) if last.is_control() => {
-                    write!(f, "{}{}", &piece[..at], last.escape_debug())?
-                }
-                _ => f.write_str(piece)?,
-            }
-        }
-        Ok(())
     }
 }

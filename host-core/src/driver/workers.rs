@@ -1,6 +1,7 @@
 //! The children of a host: forking them, hearing of them, reading their slots.
 
 use super::output::{self, Captured, Pipes, Reading};
+use super::reasons::failed;
 use super::{Driver, NamedListener, confinement};
 use crate::app::App;
 use crate::app::fleet::{Body, Fleet};
@@ -9,9 +10,9 @@ use crate::error::{ConfigError, Error, Mistake, RunError, exit};
 use crate::event::Event;
 use crate::fleet::config::FleetConfig;
 use crate::fleet::lanes::Lanes;
-use crate::fleet::message::{FromHost, FromWorker, LENGTH_MAX};
+use crate::fleet::message::{FromHost, FromWorker};
+use crate::fleet::reason;
 use crate::id::{FleetId, Slot, WorkerHandle, WorkerId};
-use crate::notice::{Notice, Record};
 use crate::sys::{
     Birth, ChildNews, Confinement, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys,
 };
@@ -20,7 +21,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// What the loop keeps of its children.
@@ -42,6 +43,8 @@ struct Staffed {
     slots: SlotsId,
     /// How many lines of each worker are told in a second; none if nobody reads what they print.
     output_rate: Option<u32>,
+    /// The last worker whose body failed, and why.
+    reason: Option<(WorkerId, String)>,
 }
 
 /// One child.
@@ -89,7 +92,7 @@ impl Children {
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
             let config = Rc::new(config);
-            staffed.push(Staffed { config, body, policies, confinement, slots, output_rate });
+            staffed.push(Staffed { config, body, policies, confinement, slots, output_rate, reason: None });
         }
         Ok(Self { fleets: staffed, ..Self::default() })
     }
@@ -107,6 +110,16 @@ impl Children {
 
     pub(super) fn policies(&self, fleet: FleetId) -> &Policies {
         &self.fleets[fleet.index()].policies
+    }
+
+    pub(super) fn keep_reason(&mut self, worker: WorkerId, reason: &str) {
+        self.fleets[worker.fleet.index()].reason = Some((worker, reason.to_string()));
+    }
+
+    /// Why the body of this worker failed, if it was the last of its fleet whose body did.
+    pub(super) fn reason(&self, worker: WorkerId) -> Option<&String> {
+        let (of, reason) = self.fleets[worker.fleet.index()].reason.as_ref()?;
+        (*of == worker).then_some(reason)
     }
 
     pub(super) fn name(&self, fleet: FleetId) -> Rc<FleetConfig> {
@@ -262,9 +275,11 @@ impl Driver {
     }
 
     fn hear(&mut self, worker: WorkerId, most: u32) {
-        let Some(child) = self.children.links.get_mut(&worker).filter(|child| child.heard) else { return };
-        let mut packet = [0; LENGTH_MAX];
+        let mut packet = [0; reason::PACKET_MAX];
         for _ in 0..most {
+            let Some(child) = self.children.links.get_mut(&worker).filter(|child| child.heard) else {
+                return;
+            };
             match self.shared.sys.read(child.channel, &mut packet) {
                 Ok(0) => {
                     // It comes before the death, or the worker has closed it: no fact of its own.
@@ -273,8 +288,14 @@ impl Driver {
                     return;
                 }
                 Ok(length) => {
-                    let message = FromWorker::decode(&packet[..length]);
-                    self.shared.registry.tell(Event::WorkerSaid { worker, message });
+                    let packet = &packet[..length];
+                    match reason::decode(packet) {
+                        Some(reason) => self.body_failed(worker, reason),
+                        None => {
+                            let message = FromWorker::decode(packet);
+                            self.shared.registry.tell(Event::WorkerSaid { worker, message });
+                        }
+                    }
                 }
                 // What it sent before it died is still there: read on to the end.
                 Err(Errno::INTR | Errno::CONNRESET) => {}
@@ -383,7 +404,7 @@ fn be_worker(
     }
     let link = match Link::new(Rc::clone(&sys), id, config, channel) {
         Ok(link) => link,
-        Err(errno) => return failed(&*sys, id, "worker", &errno),
+        Err(errno) => return failed(&*sys, channel, id, "worker", &errno),
     };
     // It was asked to quit before it began (preforker 2.1, 9).
     if !link.is_wanted() {
@@ -396,14 +417,14 @@ fn be_worker(
             Ok(()) => exit::STOPPED,
             // It was interrupted in the midst of something because it was asked to quit: that is no failure.
             Err(error) if !link.is_wanted() && is_canceled(&error) => exit::STOPPED,
-            Err(error) => failed(&*sys, id, &link.config.name, &*error),
+            Err(error) => failed(&*sys, channel, id, &link.config.name, &*error),
         },
         Body::Host(app) => {
             let app = app(&worker);
             drop(worker);
             let result = run_in_worker(app, Rc::clone(&sys), Rc::clone(&link), listeners);
             if let Err(error) = &result {
-                failed(&*sys, id, &link.config.name, error);
+                failed(&*sys, channel, id, &link.config.name, error);
             }
             exit::status(&result)
         }
@@ -463,19 +484,4 @@ fn is_canceled_io(error: &Error) -> bool {
 #[cfg(not(feature = "std"))]
 fn is_canceled_io(_: &Error) -> bool {
     false
-}
-
-/// Tells why a worker's body failed.
-fn failed(sys: &dyn Sys, worker: WorkerId, fleet: &str, error: &dyn core::error::Error) -> u8 {
-    sys.tell(&Record {
-        at: sys.now(),
-        wall: sys.wall(),
-        subject: Some(fleet),
-        service: None,
-        fleet: Some(worker.fleet),
-        error: Some(error),
-        text: None,
-        notice: &Notice::BodyFailed { worker },
-    });
-    exit::SERVICE_FAILED
 }

@@ -72,6 +72,7 @@ variants! {
         22 = Output { worker, pid, generation, stream, end };
         23 = OutputLeftOut { worker, pid, generation, lines };
         24 = PolicyFailed;
+        25 = ServiceFailed { callback };
     }
     FleetNotice {
         1 = Starting { workers };

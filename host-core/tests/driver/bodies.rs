@@ -58,19 +58,25 @@ fn a_body_ends_with_a_status_that_says_how() {
         );
         assert_eq!(lines(&record, &["body"]), [expected], "{name}");
         let failed = expected.ends_with("70");
-        assert_eq!(lines(&record, &["tell fleet `"]).len(), usize::from(failed), "{name}: {record:?}");
+        let reasons = record.iter().filter(|line| line.starts_with("say h5 failed: ")).count();
+        assert_eq!(reasons, usize::from(failed), "{name}: {record:?}");
     }
 }
 
 #[test]
-fn a_body_that_fails_says_who_it_was_and_why() {
-    let record = work(plain, |_| {}, |_| Err(Errno::PIPE.into()));
-    assert_eq!(
-        lines(&record, &["tell"]),
-        [
-            "tell fleet `f`: worker 0 (incarnation 1) failed: the connection has ended (EPIPE) (the connection has ended (EPIPE))"
-        ]
-    );
+fn a_body_that_fails_tells_its_host_why_and_somebody_else_where_that_cannot_be() {
+    let fails = |_: &mut Worker| Err("no".into());
+    let record = work(plain, |sys| sys.answer("write", [Err(Errno::INTR)]), fails);
+    let said = ["say h5 failed: no Err(EINTR)", "say h5 failed: no Ok(3)", "body: exit status 70"];
+    assert_eq!(lines(&record, &["say", "tell", "body"]), said);
+    for errno in [Errno::AGAIN, Errno::PIPE] {
+        let record = work(plain, |sys| sys.fail("write", errno), fails);
+        let told = [
+            "tell fleet `f`: worker 0 (incarnation 1) failed: no",
+            "tell aloud fleet `f`: worker 0 (incarnation 1) failed: no",
+        ];
+        assert_eq!(lines(&record, &["tell"]), told, "{errno}");
+    }
 }
 
 #[test]

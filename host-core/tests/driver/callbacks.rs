@@ -37,11 +37,11 @@ fn ph_c2_an_error_is_notified_once_and_comes_out_of_run() {
     assert_eq!((&*error.service, error.callback), ("a", Callback::Prepare));
     assert_eq!(error.downcast_ref(), Some(&Errno::PIPE));
     assert_eq!(
-        sys.lines(&["a:", "b:", "notified", "tell_failure"]),
+        sys.lines(&["a:", "b:", "notified", "tell service `a` failed"]),
         [
             "a: connect",
             "a: prepare",
-            "tell_failure service `a` failed in prepare: the connection has ended (EPIPE)",
+            "tell service `a` failed in prepare: the connection has ended (EPIPE)",
             "notified service `a` failed in prepare: the connection has ended (EPIPE)",
             "a: drop",
             "b: drop",
@@ -63,10 +63,10 @@ fn ph_c4_a_notifier_that_panics_is_told_too_and_hides_nothing() {
     assert_eq!(error.downcast_ref(), Some(&Errno::PIPE));
     assert_eq!(calls.get(), 1);
     assert_eq!(
-        sys.lines(&["tell_failure"]),
+        sys.lines(&["tell service `a` failed"]),
         [
-            "tell_failure service `a` failed in connect: the connection has ended (EPIPE)",
-            "tell_failure service `a` failed in connect: panicked: out of paper",
+            "tell service `a` failed in connect: the connection has ended (EPIPE)",
+            "tell service `a` failed in connect: panicked: out of paper",
         ]
     );
 }
@@ -181,12 +181,12 @@ fn a_service_whose_drop_panics_is_told_and_its_sockets_are_closed() {
     run(app(&sys).service(a.hosted()).service(Hooks::new(&sys, "b").hosted()), sys.clone(), Until::Turns(1))
         .unwrap();
     assert_eq!(
-        sys.lines(&["b: drop", "a: drop", "tell_failure", "close", "tell host stopped"]),
+        sys.lines(&["b: drop", "a: drop", "tell service `a` failed", "close", "tell host stopped"]),
         [
             "b: drop",
             "a: drop",
             "close h1",
-            "tell_failure service `a` failed in stop: panicked: not like this",
+            "tell service `a` failed in stop: panicked: not like this",
             "tell host stopped",
         ]
     );
@@ -231,14 +231,8 @@ fn a_service_that_was_added_too_late_to_be_heard_of_is_dropped_with_the_others()
     let error = service_error(run(app, sys.clone(), Until::Turns(9)));
     assert!(matches!(error.cause, Cause::NotWatched { errno: Errno::NOSPC }), "{error}");
     assert_eq!(
-        sys.lines(&["a: drop", "b: ", "tell_failure service `b`", "close"]),
-        [
-            "a: drop",
-            "close h2",
-            "b: drop",
-            "tell_failure service `b` failed in stop: panicked: so soon?",
-            "close h1",
-        ]
+        sys.lines(&["a: drop", "b: ", "tell service `b` failed", "close"]),
+        ["a: drop", "close h2", "b: drop", "tell service `b` failed in stop: panicked: so soon?", "close h1",]
     );
 }
 

@@ -4,10 +4,10 @@
 //! Handles are numbered in the order in which they were opened.
 
 use host_core::action::Action;
-use host_core::error::ServiceError;
 use host_core::event::Event;
 use host_core::fleet::beat::{Beat, Pace};
 use host_core::fleet::memory::MemoryFigure;
+use host_core::fleet::reason;
 use host_core::id::ServiceId;
 use host_core::notice::Record;
 use host_core::service::kick::Site;
@@ -308,7 +308,9 @@ impl Sys for Fake {
 
     fn write(&self, socket: Handle, bytes: &[u8]) -> core::result::Result<usize, Errno> {
         let answer = self.take("write", Ok(bytes.len()));
-        if self.family.channels.borrow().contains(&socket) {
+        if let Some(reason) = reason::decode(bytes) {
+            self.note(format!("say {} failed: {reason} {answer:?}", h(socket)));
+        } else if self.family.channels.borrow().contains(&socket) {
             self.note(format!("say {} {bytes:?} {answer:?}", h(socket)));
         } else {
             self.note(format!("write {} {answer:?}", h(socket)));
@@ -552,12 +554,14 @@ impl Sys for Fake {
     }
 
     fn tell(&self, record: &Record<'_>) {
-        let error = record.error.map_or_else(String::new, |error| format!(" ({error})"));
-        self.note(format!("tell {record}{error}"));
+        let line = record.to_string();
+        let error = record.error.map(ToString::to_string).filter(|error| !line.ends_with(error));
+        let error = error.map_or_else(String::new, |error| format!(" ({error})"));
+        self.note(format!("tell {line}{error}"));
     }
 
-    fn tell_failure(&self, failure: &ServiceError) {
-        self.note(format!("tell_failure {failure}"));
+    fn tell_aloud(&self, record: &Record<'_>) {
+        self.note(format!("tell aloud {record}"));
     }
 
     fn witnesses(&self) -> bool {

@@ -222,7 +222,7 @@ fn a_host_in_a_worker_that_is_described_wrongly_says_so() {
     for (app, words) in rows {
         let (record, status) = host_in_worker(|_| {}, app);
         assert_eq!(status, ["body: exit status 78"], "{words}");
-        assert!(lines(&record, &["tell"]).iter().any(|line| line.contains(words)), "{record:?}");
+        assert!(lines(&record, &["say h5 failed"]).iter().any(|line| line.contains(words)), "{record:?}");
     }
 }
 
@@ -231,7 +231,7 @@ fn a_host_in_a_worker_whose_handles_cannot_be_watched_fails() {
     let (record, status) =
         host_in_worker(|sys| sys.fail("poll_add", Errno::NOSPC), |_| App::new("inside").seed(1));
     assert_eq!(status, ["body: exit status 71"]);
-    assert!(lines(&record, &["tell"])[0].contains("epoll_ctl failed"), "{record:?}");
+    assert!(lines(&record, &["say h5 failed"])[0].contains("epoll_ctl failed"), "{record:?}");
 }
 
 #[test]

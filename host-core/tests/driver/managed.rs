@@ -17,8 +17,11 @@ fn turns(turns: u64, watchdog: Option<u64>, answers: &[Result<usize, Errno>]) ->
 }
 
 #[test]
-fn it_is_told_before_the_first_wait_and_then_what_is_new() {
-    assert_eq!(turns(2, None, &[]), ["notify READY=1; STATUS=serving", "wait 5000", "wait 5000"]);
+fn it_is_told_before_the_first_wait_then_what_is_new_and_of_an_end_that_nobody_asked_for() {
+    assert_eq!(
+        turns(2, None, &[]),
+        ["notify READY=1; STATUS=serving", "wait 5000", "wait 5000", "notify STOPPING=1"]
+    );
 }
 
 #[test]
@@ -37,6 +40,7 @@ fn its_watchdog_is_fed_at_each_half_of_its_time_whatever_else_is_waited_for() {
         "wait 2000",
         "notify WATCHDOG=1",
         "wait 1000",
+        "notify STOPPING=1",
     ];
     assert_eq!(turns(1, Some(4000), &[]), expected);
 }
@@ -51,6 +55,7 @@ fn one_that_does_not_read_is_told_later() {
             "wait 100",
             "notify READY=1; STATUS=serving",
             "wait 4800",
+            "notify STOPPING=1",
         ];
         assert_eq!(turns(1, None, &[Err(full), Err(full), Ok(0)]), expected, "{full}");
     }

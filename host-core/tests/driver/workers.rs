@@ -316,6 +316,27 @@ fn a_message_that_is_none_is_told() {
 }
 
 #[test]
+fn why_a_body_has_failed_is_told_by_the_host_and_aloud_where_nobody_listens() {
+    for listens in [false, true] {
+        let sys = Fake::new();
+        sys.says(OURS, [Ok(b"\x07no database".to_vec()), Ok(b"\x07two\nlines".to_vec())]);
+        sys.report([Report::Ready(vec![OURS]), Report::Ready(vec![PROCESS])]);
+        sys.ends([ended(70)]);
+        let mut app = app(fleet());
+        if listens {
+            app = app.on_notice(|_| {});
+        }
+        run(app, sys.clone(), Until::Stopped).unwrap();
+        let failed = "fleet `f`: worker 0 (incarnation 1) failed: no database";
+        let aloud = format!("tell aloud {failed}");
+        let expected = [format!("tell {failed}")].into_iter().chain((!listens).then_some(aloud));
+        assert_eq!(told(&sys, "failed"), expected.collect::<Vec<_>>());
+        // A line that a terminal would take for two is none.
+        assert_eq!(told(&sys, "sent no message: 10 bytes that begin with 7 are no message").len(), 1);
+    }
+}
+
+#[test]
 fn a_worker_that_floods_its_channel_keeps_nobody_waiting() {
     let sys = Fake::new();
     sys.says(OURS, (0..40).map(|_| Ok(vec![1])));
@@ -488,18 +509,25 @@ fn threads_that_were_started_later_end_the_host() {
 }
 
 #[test]
-fn a_fleet_that_takes_its_host_along_says_who_died_last() {
-    let sys = Fake::new();
-    sys.report([Report::Ready(vec![PROCESS]), Report::Ready(vec![7])]);
-    sys.ends([ended(1), ended(70)]);
-    let fleet = fleet()
-        .restart(Restart::Permanent)
-        .restart_budget(1, Duration::from_secs(9))
-        .on_exhausted(OnExhausted::StopHost);
-    let result = run(app(fleet), sys.clone(), Until::Stopped);
-    let Err(RunError::FleetGivenUp { fleet, last }) = result else { panic!("{result:?}") };
-    assert_eq!(fleet, "f");
-    assert!(last.starts_with("worker 0 (incarnation 2), pid 102, ended with exit status 70"), "{last}");
+fn a_fleet_that_takes_its_host_along_says_who_died_last_and_why_if_that_is_known() {
+    // The channel of whom says why its body has failed.
+    for (channel, expected) in [(None, "ready"), (Some(OURS), "ready"), (Some(5), "ready: no database")] {
+        let sys = Fake::new();
+        if let Some(channel) = channel {
+            sys.says(channel, [Ok(b"\x07no database".to_vec())]);
+        }
+        sys.report([Report::Ready(vec![PROCESS]), Report::Ready(vec![7])]);
+        sys.ends([ended(1), ended(70)]);
+        let fleet = fleet()
+            .restart(Restart::Permanent)
+            .restart_budget(1, Duration::from_secs(9))
+            .on_exhausted(OnExhausted::StopHost);
+        let result = run(app(fleet), sys.clone(), Until::Stopped);
+        let Err(RunError::FleetGivenUp { fleet, last }) = result else { panic!("{result:?}") };
+        assert_eq!(fleet, "f");
+        assert!(last.starts_with("worker 0 (incarnation 2), pid 102, ended with exit status 70"), "{last}");
+        assert!(last.ends_with(expected), "{channel:?}: {last}");
+    }
 }
 
 #[test]

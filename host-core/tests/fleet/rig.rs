@@ -568,6 +568,7 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::ServiceFailed { .. }
         | Notice::PolicyFailed
         | Notice::RecordingStopped { .. }
         | Notice::ManagerLost { .. }

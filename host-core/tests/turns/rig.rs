@@ -329,6 +329,7 @@ fn told(notice: &Notice) -> String {
         Notice::Listening { .. }
         | Notice::Dispatch(_)
         | Notice::BodyFailed { .. }
+        | Notice::ServiceFailed { .. }
         | Notice::Output { .. }
         | Notice::OutputLeftOut { .. }
         | Notice::PolicyFailed

@@ -75,6 +75,11 @@ fn notices_and_failures_reach_the_log_at_their_level() {
 
     let ms = Duration::from_millis;
     let refused = Errno::CONNREFUSED;
+    let failure = ServiceError {
+        service: "web".into(),
+        callback: Callback::Receive,
+        cause: Cause::Returned(Errno::PIPE.into()),
+    };
     let notices = [
         (Notice::Dispatch(Callback::Wake), None),
         (Notice::Started { services: 2 }, None),
@@ -82,6 +87,7 @@ fn notices_and_failures_reach_the_log_at_their_level() {
             Notice::ConnectFailed { attempt: 1, retry_after: ms(250) },
             Some(&refused as &dyn std::error::Error),
         ),
+        (Notice::ServiceFailed { callback: Callback::Receive }, Some(&failure)),
     ];
     for (notice, error) in &notices {
         sys.tell(&Record {
@@ -95,11 +101,6 @@ fn notices_and_failures_reach_the_log_at_their_level() {
             notice,
         });
     }
-    sys.tell_failure(&ServiceError {
-        service: "web".into(),
-        callback: Callback::Receive,
-        cause: Cause::Returned(Errno::PIPE.into()),
-    });
     assert_eq!(
         *LINES.lock().unwrap(),
         [

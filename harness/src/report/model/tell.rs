@@ -160,6 +160,7 @@ fn spoken(message: Message) -> String {
         Message::FromWorker(FromWorker::LeftWaiting) => "left one waiting".to_owned(),
         Message::FromWorker(FromWorker::Leaves) => "leaves its lanes".to_owned(),
         Message::FromWorker(FromWorker::Unconfined(error)) => format!("cannot be confined: {error}"),
+        Message::Failed => "its body has failed".to_owned(),
         Message::FromHost(FromHost::Look) => "look".to_owned(),
         Message::FromHost(FromHost::Mind(lanes)) => format!("mind lanes {lanes:?}"),
         Message::Garbled { length } => format!("{length} bytes that are no message"),
