@@ -3,7 +3,7 @@
 //! one that a stop ends in time.
 //!
 //! `HOST_DEPTH=6 cargo test --release -p host-core --test fleet every_order -- --nocapture` looks deeper, and
-//! prints how many states there are.
+//! prints how many states there are: the numbers are known, and one that is another is red.
 
 use super::World;
 use crate::rig::MS;
@@ -20,8 +20,37 @@ use std::hash::{Hash as _, Hasher};
 
 /// So many steps in each test run: some seconds in a debug build.
 const DEPTH: usize = 4;
-/// So many states there were when this was written, by depth. Fewer means that something is no longer tried.
-const STATES_MIN: [(usize, usize); 3] = [(4, 24_317), (5, 136_449), (6, 690_824)];
+/// So many states there are, and steps that lead to them, by depth. Neither more nor less: see [`differs`].
+const KNOWN: [(usize, Count); 4] = [
+    (4, Count { states: 24_317, steps: 47_197 }),
+    (5, Count { states: 136_449, steps: 282_426 }),
+    (6, Count { states: 690_816, steps: 1_499_293 }),
+    (7, Count { states: 3_232_055, steps: 7_299_003 }),
+];
+
+/// How much was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Count {
+    states: usize,
+    steps: u64,
+}
+
+/// What to do about a search that looked at something else than is known of its depth; `None` if it did not, or
+/// nothing is known.
+fn differs(depth: usize, found: Count) -> Option<String> {
+    let (_, known) = KNOWN.into_iter().find(|(known, _)| *known == depth)?;
+    let advice = match () {
+        () if found == known => return None,
+        () if found.states < known.states || found.steps < known.steps => {
+            "something is no longer tried, or states that differed are one: find the commit that did it, and why"
+        }
+        () => "more is possible than was: see that the commit which did it means it",
+    };
+    Some(format!(
+        "{found:?} within {depth} steps, where {known:?} was known: {advice}; if it is meant, set the rows of KNOWN \
+         and those of TESTING.md (\"Every order\") to what each depth prints"
+    ))
+}
 
 /// One step of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,8 +303,25 @@ fn every_order_of_faults_up_to_a_depth_keeps_the_promises() {
         take(&mut world, Step::Lives(worker));
     }
     search.explore(&world, 0, depth);
-    let states = search.seen.len();
-    println!("{states} states within {depth} steps, reached by {} steps", search.steps);
-    let least = STATES_MIN.into_iter().find(|(known, _)| *known == depth);
-    assert!(least.is_none_or(|(_, least)| states >= least), "{states} states within {depth} steps");
+    let found = Count { states: search.seen.len(), steps: search.steps };
+    println!("{} states within {depth} steps, reached by {} steps", found.states, found.steps);
+    let differs = differs(depth, found);
+    assert!(differs.is_none(), "{}", differs.unwrap_or_default());
+}
+
+#[test]
+fn a_search_that_looks_at_more_or_less_than_is_known_says_what_to_do() {
+    let (depth, known) = KNOWN[0];
+    assert_eq!(differs(depth, known), None);
+    assert_eq!(differs(99, known), None, "of which nothing is known");
+    let rows = [
+        (Count { states: known.states - 1, ..known }, "something is no longer tried"),
+        (Count { steps: known.steps - 1, ..known }, "something is no longer tried"),
+        (Count { states: known.states + 1, ..known }, "more is possible than was"),
+        (Count { steps: known.steps + 1, ..known }, "more is possible than was"),
+    ];
+    for (found, expected) in rows {
+        let said = differs(depth, found).expect("it is another number");
+        assert!(said.contains(expected) && said.contains("set the rows of KNOWN"), "{said}");
+    }
 }
