@@ -11,6 +11,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// How the crates of this library are called.
+const OURS: &str = "host_";
+
 /// The directory for what this process reaches, if somebody wants to know.
 pub(crate) fn directory() -> Option<PathBuf> {
     std::env::var_os("HOST_MARKS").filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -77,10 +80,10 @@ impl Ledger {
         }
     }
 
-    /// Only those in crates whose name begins like this; with no names, those of everybody but this library.
+    /// Only those in crates whose name begins like this; with no names, those of everybody but this library, which
+    /// its own tests alone have to reach.
     #[must_use]
     pub fn of(mut self, names: &[String]) -> Self {
-        const OURS: &str = "host_";
         let wanted = |module: &str| match names {
             [] => !module.starts_with(OURS),
             names => names.iter().any(|name| module.starts_with(name.as_str())),

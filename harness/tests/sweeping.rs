@@ -58,21 +58,49 @@ fn a_finding_is_told_with_the_lines_that_replay_it_and_the_seeds_are_counted() {
 
 #[test]
 fn marks_that_were_never_reached_are_listed_and_may_be_no_more_than_asked_for() {
-    let rows = [
-        ("", 0),
-        ("--marks-missed-max 1", 0),
-        ("--marks-missed-max 0", 14),
-        ("--marks-missed-max 0 --marks-of plant", 14),
-    ];
+    let rows = [("", 0), ("--marks-missed-max 1", 0), ("--marks-missed-max 0", 14)];
     for (arguments, status) in rows {
-        let (said, ended) = sweep(arguments, "marks_what_happens");
+        let (said, ended) = sweep(&format!("--marks-of plant {arguments}"), "marks_what_happens");
         assert_eq!(ended, Some(status), "{arguments}:\n{said}");
         assert!(said.contains("1 of 2 marks were reached; never:\n  a host ends by itself  ("), "{said}");
     }
-    // This library's own are told when they are asked for.
-    let (said, _) = sweep("--marks-of host_sim", "marks_what_happens");
-    assert!(said.contains(" marks were reached; never:") && said.contains("a backlog is full"), "{said}");
-    // By hand, too.
+    // The tests of this library have to reach its own as well.
+    for (arguments, status) in [("--marks-of host_sim", 0), ("", 0), ("--marks-missed-max 0", 14)] {
+        let (said, ended) = sweep(arguments, "marks_what_happens");
+        assert_eq!(ended, Some(status), "{arguments}:\n{said}");
+        assert!(said.contains(" marks were reached; never:") && said.contains("a backlog is full"), "{said}");
+        assert_eq!(said.contains("a host ends by itself"), !arguments.contains("host_sim"), "{said}");
+    }
+    // Where there are none, it demands nothing that they be reached; what is found counts for more.
+    for (arguments, name, status) in [
+        ("--marks-of nobody", "marks_what_happens", 0),
+        ("--marks-of nobody --marks-missed-max 0", "marks_what_happens", 1),
+        ("--marks-of nobody --marks-missed-max 0", "waits_for_ever", 11),
+    ] {
+        let (said, ended) = sweep(arguments, name);
+        assert_eq!(ended, Some(status), "{arguments} {name}:\n{said}");
+        assert_eq!(said.contains("no test that was run has any"), status == 1, "{said}");
+    }
+}
+
+#[test]
+fn what_was_reached_stays_where_somebody_wants_to_know_it() {
+    let directory = std::env::temp_dir().join(format!("marks-of-a-sweep-{}", std::process::id()));
+    let line = "-p harness --test planted --profile test --seeds 300 --marks-of plant marks_what_happens";
+    let swept = Command::new(env!("CARGO_BIN_EXE_sweep"))
+        .args(line.split_whitespace())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .env("HOST_MARKS", &directory)
+        .output()
+        .expect("the program was built");
+    assert!(swept.status.success(), "{swept:?}");
+    let added = harness::marks::Ledger::read(&directory).expect("there are some").of(&["planted".into()]);
+    std::fs::remove_dir_all(&directory).expect("it is there");
+    assert!(added.to_string().starts_with("1 of 2 marks were reached"), "{added}");
+}
+
+#[test]
+fn marks_are_added_up_by_hand_too() {
     let directory = std::env::temp_dir().join(format!("marks-by-hand-{}", std::process::id()));
     let marks = |more: &str| {
         let arguments = format!("{} {more}", directory.display());

@@ -11,7 +11,7 @@
 //! | exit status | meaning |
 //! |---|---|
 //! | 0 | nothing was found |
-//! | 1 | the sweep could not be done: nothing was built, or there are no tests |
+//! | 1 | the sweep could not be done: nothing was built, there are no tests, or no marks where some are to be reached |
 //! | 2 | it was called wrongly |
 //! | 10 | safety: a rule was broken, or a test's own demand |
 //! | 11 | liveness: something did not come to its end once faults had stopped (L1, L2, …) |
@@ -30,10 +30,14 @@ mod targets;
 use options::Options;
 use std::io::Write as _;
 use std::process::ExitCode;
-use stretch::Sweep;
+use stretch::{Marks, Sweep};
 
 /// The status if marks were missed.
 const MISSED: u8 = 14;
+
+/// Why nothing can be said of marks.
+const NO_MARKS: &str = "marks are to be reached (--marks-missed-max), but no test that was run has any of these \
+                        crates: name the crate of yours that has `sometimes!` by --marks-of, or leave that away";
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -51,8 +55,13 @@ fn main() -> ExitCode {
     let sweep = Sweep::new(&options, tests);
     sweep.run();
     say(&sweep.summary());
-    let missed = if sweep.missed_too_many() { MISSED } else { 0 };
-    ExitCode::from(sweep.gravest().map_or(missed, kind::Kind::status))
+    let marks = sweep.marks();
+    match (sweep.gravest(), marks) {
+        (Some(kind), _) => ExitCode::from(kind.status()),
+        (None, Marks::None) => give_up(NO_MARKS, 1),
+        (None, Marks::Missed) => ExitCode::from(MISSED),
+        (None, Marks::Enough) => ExitCode::SUCCESS,
+    }
 }
 
 fn give_up(why: &str, status: u8) -> ExitCode {

@@ -17,10 +17,11 @@ WORDS                 only tests whose name has one of them
 --test T              the test targets, each as often as wanted (those of this project)
 --profile P           the profile of cargo that builds them (sweep)
 --marks-of CRATE      only marks in crates whose name begins like this, as often as wanted (every crate
-                      but this library's own)
---marks-missed-max N  fail if more than N marks were never reached (none fails)
+                      but this library's own; of tests of this project: every crate)
+--marks-missed-max N  fail if more than N marks were never reached, or none is in any test (none fails)
 
-HOST_ENGINE, HOST_SHRINK_SECONDS and the like reach every test.
+HOST_ENGINE, HOST_SHRINK_SECONDS and the like reach every test. In the directory that HOST_MARKS names
+stays what they have reached, for `marks` to add up.
 Exit status: 0 nothing found, 1 not done, 2 called wrongly, 10 safety, 11 liveness, 12 crash,
 13 nondeterminism, 14 marks were missed.";
 

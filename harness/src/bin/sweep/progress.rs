@@ -1,11 +1,14 @@
 //! How far a sweep is: one line that changes on a terminal, a line now and then elsewhere.
 
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
 /// Where nobody looks, a line so often is enough for a log.
 const SELDOM: Duration = Duration::from_secs(10);
+
+/// To the beginning of the line, which is empty then: console_codes(4), CR and EL.
+const ANEW: &str = "\r\x1b[K";
 
 /// How far a sweep is.
 pub(crate) struct Standing {
@@ -19,15 +22,24 @@ pub(crate) struct Standing {
     pub(crate) time: Option<Duration>,
 }
 
-pub(crate) struct Progress {
+pub(crate) struct Progress<W> {
+    out: W,
     terminal: bool,
     /// When the last line was written.
     shown: Duration,
 }
 
-impl Progress {
+impl Progress<std::io::Stdout> {
     pub(crate) fn begin() -> Self {
-        Self { terminal: std::io::stdout().is_terminal(), shown: Duration::ZERO }
+        let out = std::io::stdout();
+        let terminal = out.is_terminal();
+        Self::to(out, terminal)
+    }
+}
+
+impl<W: Write> Progress<W> {
+    fn to(out: W, terminal: bool) -> Self {
+        Self { out, terminal, shown: Duration::ZERO }
     }
 
     pub(crate) fn show(&mut self, standing: &Standing) {
@@ -37,14 +49,15 @@ impl Progress {
         self.shown = standing.elapsed;
         // Nobody reads it: then nobody wants to know.
         let _ = match self.terminal {
-            true => write!(std::io::stdout(), "\r\x1b[K{standing}").and_then(|()| std::io::stdout().flush()),
-            false => writeln!(std::io::stdout(), "{standing}"),
+            true => write!(self.out, "{ANEW}{standing}").and_then(|()| self.out.flush()),
+            false => writeln!(self.out, "{standing}"),
         };
     }
 
-    pub(crate) fn end(&self) {
+    /// What comes next begins in an empty line.
+    pub(crate) fn end(&mut self) {
         if self.terminal {
-            let _ = write!(std::io::stdout(), "\r\x1b[K");
+            let _ = write!(self.out, "{ANEW}").and_then(|()| self.out.flush());
         }
     }
 }
@@ -101,5 +114,33 @@ mod tests {
         for (line, expected) in rows {
             assert_eq!(line, expected);
         }
+    }
+
+    /// Shows how far a sweep is after each of `seconds`, a seed a second, and ends; what was written.
+    fn shown(terminal: bool, seconds: &[u64]) -> String {
+        let mut progress = Progress::to(Vec::new(), terminal);
+        for &seeds in seconds {
+            let elapsed = Duration::from_secs(seeds);
+            progress.show(&Standing { seeds, of: 100, findings: 0, marks: (7, 9), elapsed, time: None });
+        }
+        progress.end();
+        String::from_utf8(progress.out).unwrap()
+    }
+
+    #[test]
+    fn on_a_terminal_one_line_changes_and_is_gone_at_the_end() {
+        let lines = [
+            "1 of 100 seeds, 1 a second, 7 of 9 marks, 1:39 left",
+            "2 of 100 seeds, 1 a second, 7 of 9 marks, 1:38 left",
+        ];
+        assert_eq!(shown(true, &[1, 2]), format!("\r\x1b[K{}\r\x1b[K{}\r\x1b[K", lines[0], lines[1]));
+    }
+
+    #[test]
+    fn elsewhere_there_is_a_line_each_ten_seconds() {
+        let text = shown(false, &[1, 9, 10, 11, 19, 21]);
+        let lines: Vec<_> = text.lines().map(|line| line.split(',').next().unwrap_or_default()).collect();
+        assert_eq!(lines, ["10 of 100 seeds", "21 of 100 seeds"], "{text:?}");
+        assert!(text.ends_with('\n') && !text.contains('\r'), "{text:?}");
     }
 }

@@ -36,10 +36,15 @@ pub(crate) struct Sweep<'a> {
     begun: Instant,
     /// Where processes leave what they have reached.
     marks: PathBuf,
+    /// Whether somebody else wants to know it as well, and has named that directory.
+    keeps_marks: bool,
 }
 
 impl Drop for Sweep<'_> {
     fn drop(&mut self) {
+        if self.keeps_marks {
+            return;
+        }
         // There is no such directory if no process has left anything.
         let _ = std::fs::remove_dir_all(&self.marks);
     }
@@ -58,6 +63,17 @@ struct State {
     marks: Ledger,
 }
 
+/// What came of the demand that marks are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// No more were missed than may be, or nobody has said how many.
+    Enough,
+    /// More were missed.
+    Missed,
+    /// There are none, so that the demand demands nothing.
+    None,
+}
+
 struct Finding {
     kind: Kind,
     /// The seed's line, or how the process ended.
@@ -73,8 +89,13 @@ fn now() -> Instant {
 impl<'a> Sweep<'a> {
     pub(crate) fn new(options: &'a Options, tests: Vec<Test>) -> Self {
         let (seeds, state, ended) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
-        let marks = std::env::temp_dir().join(format!("sweep-marks-{}", std::process::id()));
-        Self { options, tests, seeds, state, ended, begun: now(), marks }
+        let named = std::env::var_os("HOST_MARKS").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let keeps_marks = named.is_some();
+        let own = || std::env::temp_dir().join(format!("sweep-marks-{}", std::process::id()));
+        let marks = named.unwrap_or_else(own);
+        // Each test is run in the folder of its package.
+        let marks = std::path::absolute(&marks).unwrap_or(marks);
+        Self { options, tests, seeds, state, ended, begun: now(), marks, keeps_marks }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,7 +181,7 @@ impl<'a> Sweep<'a> {
             let output = child.stdout.take().expect("it is piped");
             let heard = self.listen(output);
             let status = child.wait();
-            self.collect_marks(child.id());
+            self.collect_marks(test, child.id());
             status.map(|status| (status, heard))
         });
         let (status, heard) = match ended {
@@ -189,20 +210,29 @@ impl<'a> Sweep<'a> {
     }
 
     /// Adds what a process has reached to the rest.
-    fn collect_marks(&self, process: u32) {
+    fn collect_marks(&self, test: &Test, process: u32) {
         let path = self.marks.join(format!("{process}.marks"));
         let mut ledger = Ledger::default();
         // A test that runs no seeds leaves none, and neither does one that was ended.
         if ledger.add(&path).is_ok() {
-            let _ = std::fs::remove_file(&path);
-            self.state().marks.merge(ledger.of(&self.options.marks_of));
+            if !self.keeps_marks {
+                let _ = std::fs::remove_file(&path);
+            }
+            // Nobody but this library's own tests has to reach its marks.
+            let of_all = self.options.marks_of.is_empty() && test.is_ours();
+            let ledger = if of_all { ledger } else { ledger.of(&self.options.marks_of) };
+            self.state().marks.merge(ledger);
         }
     }
 
-    /// Whether more marks were never reached than may be.
-    pub(crate) fn missed_too_many(&self) -> bool {
-        let missed = self.state().marks.missed().len();
-        self.options.marks_missed_max.is_some_and(|most| missed > most)
+    /// What is to be said of the marks, where so many may be missed and no more.
+    pub(crate) fn marks(&self) -> Marks {
+        let (marks, most) = (&self.state().marks, self.options.marks_missed_max);
+        match most {
+            Some(_) if marks.is_empty() => Marks::None,
+            Some(most) if marks.missed().len() > most => Marks::Missed,
+            Some(_) | None => Marks::Enough,
+        }
     }
 
     fn found(&self, test: usize, kind: Kind, what: String, said: Vec<String>) {

@@ -13,6 +13,14 @@ pub(crate) struct Test {
     pub(crate) name: String,
 }
 
+impl Test {
+    /// Whether it is one of this project's own.
+    pub(crate) fn is_ours(&self) -> bool {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+        project.is_some_and(|project| self.folder.starts_with(project))
+    }
+}
+
 /// Builds the targets, and lists their tests.
 pub(crate) fn tests(options: &Options) -> Result<Vec<Test>, String> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -84,6 +92,16 @@ mod tests {
         assert_eq!(artifact(line), Some((program, PathBuf::from("/w/harness"))));
         for line in [r#"{"reason":"compiler-artifact","executable":null}"#, "", r#"{"executable":"/cut"#] {
             assert_eq!(artifact(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_test_is_ours_by_its_package_and_not_by_its_name() {
+        let harness = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let beside = harness.parent().unwrap().with_extension("elsewhere").join("harness");
+        for (folder, expected) in [(harness, true), (&beside, false), (Path::new("/"), false)] {
+            let test = Test { program: "fleet-1".into(), folder: folder.into(), name: "fleet".into() };
+            assert_eq!(test.is_ours(), expected, "{}", folder.display());
         }
     }
 }
