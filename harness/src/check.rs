@@ -64,6 +64,8 @@ pub struct Site {
     pub binary: Option<&'static str>,
     /// The scenario as it stands in the source, for a test that is generated.
     pub scenario: &'static str,
+    /// What such a test's name begins with, if not with the name of this one.
+    pub generated: Option<&'static str>,
 }
 
 impl Site {
@@ -494,6 +496,7 @@ macro_rules! site {
             integration: option_env!("CARGO_TARGET_TMPDIR").is_some(),
             binary: option_env!("CARGO_BIN_NAME"),
             scenario: "",
+            generated: None,
         }
     }};
 }

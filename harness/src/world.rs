@@ -293,26 +293,50 @@ fn cannot_signal(worker: Who, signal: Signal, is_dead: bool, living: &[Who]) -> 
 /// The tests are in a module of the body's name, and called as the worlds are. See [`world`](crate::world).
 #[macro_export]
 macro_rules! worlds {
-    (@scripted $app:expr) => {
+    (@scripted $name:ident $app:expr) => {
         #[cfg_attr(test, test)]
         pub(super) fn scripted() {
-            $crate::check!(|sim| $crate::world::run_scripted(sim, $app, body));
+            let site = $crate::check::Site {
+                // As it would stand beside this macro; `stringify!` of what runs has names that are known here only.
+                scenario: concat!(
+                    "|sim| harness::world::run_scripted(sim, ",
+                    stringify!($app),
+                    ", ",
+                    stringify!($name),
+                    "::body)"
+                ),
+                generated: Some(concat!(stringify!($name), "_scripted")),
+                ..$crate::site!()
+            };
+            $crate::check::run(site, |sim| $crate::world::run_scripted(sim, $app, body));
         }
     };
-    (@simulated $app:expr) => {
+    (@simulated $name:ident $app:expr) => {
         #[cfg_attr(test, test)]
         pub(super) fn simulated() {
-            $crate::check!(|sim| $crate::world::run_simulated(sim, $app, body));
+            let site = $crate::check::Site {
+                // As it would stand beside this macro; `stringify!` of what runs has names that are known here only.
+                scenario: concat!(
+                    "|sim| harness::world::run_simulated(sim, ",
+                    stringify!($app),
+                    ", ",
+                    stringify!($name),
+                    "::body)"
+                ),
+                generated: Some(concat!(stringify!($name), "_simulated")),
+                ..$crate::site!()
+            };
+            $crate::check::run(site, |sim| $crate::world::run_simulated(sim, $app, body));
         }
     };
-    (@real $spawn:expr) => {
+    (@real $name:ident $spawn:expr) => {
         #[cfg_attr(test, test)]
         pub(super) fn real() {
             let process = $crate::process::Spawn::spawn($spawn);
             body(&mut $crate::World::real(&process));
         }
     };
-    (@$other:ident $value:expr) => {
+    (@$other:ident $name:ident $value:expr) => {
         compile_error!(concat!(
             "there is no world `",
             stringify!($other),
@@ -329,9 +353,10 @@ macro_rules! worlds {
             #[allow(unused_imports, reason = "of a body that needs nothing")]
             use super::*;
 
-            fn body($world: &mut $crate::World<'_>) $body
+            // A test that was generated of a failure calls it from beside this module.
+            pub(super) fn body($world: &mut $crate::World<'_>) $body
 
-            $($crate::worlds!(@$kind $value);)+
+            $($crate::worlds!(@$kind $name $value);)+
         }
     };
 }

@@ -122,11 +122,11 @@ fn folder() -> PathBuf {
 
 /// A test that fails as this run did, until what is broken is mended.
 ///
-/// It belongs beside the test that found it: it uses what is in scope there.
+/// It belongs beside the test that found it – beside `worlds!` if that made it –: it uses what is in scope there.
 pub fn generated(site: Site, seed: u64, record: &Record) -> String {
     let Record { rule, title, seen, script, .. } = record;
     let test = site.test();
-    let name = test.rsplit("::").next().unwrap_or_default();
+    let name = site.generated.or_else(|| test.rsplit("::").next()).unwrap_or_default();
     let scenario = if site.scenario.is_empty() { "|_sim| {}" } else { site.scenario };
     let seen: Vec<_> = seen.lines().map(|line| format!("/// {}\n", line.trim())).collect();
     let log: String = script.to_string().lines().map(|line| format!("        {line}\n")).collect();

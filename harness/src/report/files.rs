@@ -92,6 +92,7 @@ mod tests {
             integration: true,
             binary: None,
             scenario: "",
+            generated: None,
         };
         assert_eq!(stem(site, &run(7, None)), "my-app.whole.web.a.reply.is_ok.seed-7");
         let replay = "HOST_SEED=7 cargo test -p my-app";

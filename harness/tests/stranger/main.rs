@@ -1,5 +1,6 @@
 //! A stranger adopts the harness: a crate outside this workspace, with a service of its own that hangs, and a test
-//! of ten lines that finds out when. Its report has a line to paste, and the line replays what was found.
+//! of ten lines that finds out when. Its report has a line to paste, and the line replays what was found; it has a
+//! test to paste as well, and that compiles where it belongs.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 const MANIFEST: &str = include_str!("crate/Cargo.toml.in");
 const SERVICE: &str = include_str!("crate/service.rs.in");
 const TEST: &str = include_str!("crate/test.rs.in");
+const WORLDS: &str = include_str!("crate/worlds.rs.in");
 
 /// What is wrong with the service, and what would be right.
 const PLANTED: &str = "if line == *b\"ping\\n\" {";
@@ -28,9 +30,9 @@ struct Stranger {
 }
 
 impl Stranger {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let name = format!("stranger-{}", std::process::id());
+        let name = format!("stranger-{name}-{}", std::process::id());
         let directory = std::env::temp_dir().canonicalize().unwrap().join(name);
         assert!(!directory.starts_with(workspace.canonicalize().unwrap()), "it is outside");
         let stranger = Self { directory };
@@ -40,6 +42,7 @@ impl Stranger {
         stranger.write("Cargo.toml", &MANIFEST.replace("WORKSPACE", workspace.to_str().unwrap()));
         stranger.write("src/lib.rs", SERVICE);
         stranger.write("tests/pings.rs", TEST);
+        stranger.write("tests/worlds.rs", WORLDS);
         // The same versions as here, which are on this machine already.
         fs::copy(workspace.join("Cargo.lock"), stranger.directory.join("Cargo.lock")).unwrap();
         stranger
@@ -47,6 +50,14 @@ impl Stranger {
 
     fn write(&self, path: &str, text: &str) {
         fs::write(self.directory.join(path), text).unwrap();
+    }
+
+    /// Pastes what a report tells to paste below what stands in `path`, `at` that name.
+    fn pastes(&self, path: &str, said: &str, at: &str) {
+        let generated = fs::read_to_string(line_of(said, "as a test to paste: ").trim()).unwrap();
+        assert!(generated.contains(&format!("\nfn {at}_seed_")), "its name:\n{generated}");
+        let text = fs::read_to_string(self.directory.join(path)).unwrap();
+        self.write(path, &format!("{text}\n{generated}"));
     }
 
     /// A command line, as a person would paste it there.
@@ -87,7 +98,7 @@ fn a_stranger_finds_the_hang_of_its_own_service_and_replays_it_by_the_printed_li
     let lines = body.count();
     assert!(lines <= LINES_MAX, "the test has {lines} lines");
 
-    let stranger = Stranger::new();
+    let stranger = Stranger::new("pings");
     let (status, said) = ends(&stranger.types("cargo test --test pings"));
     assert_eq!(status, Some(101), "the hang is found:\n{said}");
     let seen = line_of(&said, "seen: ");
@@ -105,12 +116,32 @@ fn a_stranger_finds_the_hang_of_its_own_service_and_replays_it_by_the_printed_li
     let (status, again) = ends(&stranger.types(small));
     assert_eq!(status, Some(101), "the small one fails, too:\n{again}");
 
+    // And the test to paste.
+    stranger.pastes("tests/pings.rs", &said, "every_ping_is_answered");
+    let (status, again) = ends(&stranger.types("cargo test --test pings seed_"));
+    assert_eq!(status, Some(101), "the pasted test fails until that is mended:\n{again}");
+    assert!(again.contains("test result: FAILED. 0 passed; 1 failed"), "{again}");
+
     assert!(SERVICE.contains(PLANTED), "the hang is planted");
     stranger.write("src/lib.rs", &SERVICE.replace(PLANTED, MENDED));
     let (status, said) = ends(&stranger.types("cargo test --test pings"));
     assert_eq!(status, Some(0), "mended, it passes:\n{said}");
+    assert!(said.contains("test result: ok. 2 passed"), "and so does what was pasted:\n{said}");
     let (status, said) = ends(&stranger.types(replay));
     assert_eq!(status, Some(0), "and the seed, too:\n{said}");
+}
+
+#[test]
+fn what_a_body_in_a_world_has_left_compiles_beside_it_and_fails_as_it_did() {
+    let stranger = Stranger::new("worlds");
+    for world in ["scripted", "simulated"] {
+        let (status, said) = ends(&stranger.types(&format!("cargo test --test worlds {world}")));
+        assert_eq!(status, Some(101), "nobody is as many as is asked for:\n{said}");
+        stranger.pastes("tests/worlds.rs", &said, &format!("a_third_worker_comes_by_itself_{world}"));
+    }
+    let (status, said) = ends(&stranger.types("cargo test --test worlds seed_"));
+    assert_eq!(status, Some(101), "what was pasted is run:\n{said}");
+    assert!(said.contains("test result: FAILED. 0 passed; 2 failed"), "{said}");
 }
 
 /// What stands behind `mark` in the first line that has it.
