@@ -44,6 +44,11 @@ pub mod world;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// TESTING.md, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../TESTING.md")]
+struct Testing;
+
 pub use host_sim::{
     Class, Client, ClientError, Clients, ExitStatus, Faults, Scripted, Sim, Violation, sometimes,
 };
