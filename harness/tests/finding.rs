@@ -1,5 +1,6 @@
-//! What `check!` promises: a bug is found, told, and replayed by the printed line. And for each rule, a
-//! run that breaks it.
+//! What `check!` promises: a bug is found, told, and replayed by the printed line. And for each rule that an
+//! application or a scenario can break, a run that does; most others are broken by facts that no host gives, beside
+//! what checks them in `host-sim/src/check/`.
 
 use harness::check::{Plan, RUN_MAX, Report, Site, search};
 use harness::{Class, Faults, Sim, site};
