@@ -13,8 +13,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What is tried here; the body is the harmless one that everybody would write first.
 fn app() -> App {
+    app_of(3)
+}
+
+fn app_of(workers: u32) -> App {
     let fleet = Fleet::new("web")
-        .workers(3)
+        .workers(workers)
         .boot_timeout(2 * SECOND)
         .heartbeat_timeout(SECOND)
         .drain_timeout(3 * SECOND)
@@ -43,12 +47,13 @@ fn serves(sim: &mut Sim) {
 const GENTLE: &[Class] = &[Class::Latency, Class::LateNews];
 
 #[test]
-fn one_that_hangs_is_found_on_time_replaced_and_missed_by_nobody() {
+fn one_of_four_that_hangs_after_three_seconds_is_found_on_time_replaced_and_missed_by_nobody_for_a_minute() {
     check!(|sim| {
-        sim.play(Scripted::of("web").slot(1).incarnations(1..=1).hang_at(2 * SECOND));
-        sim.host(app);
+        sim.play(Scripted::of("web").slot(1).incarnations(1..=1).hang_at(3 * SECOND));
+        sim.host(|| app_of(4));
         sim.faults(Faults::only(GENTLE));
         serves(sim);
+        sim.run_for(30 * SECOND);
         let [death] = deaths(sim)[..] else { panic!("{:?}", deaths(sim)) };
         assert_eq!((death.intent, death.worker.slot.number()), (Some(Intent::Hung), 1));
         // Ten milliseconds to find it, and the news of its death may be fifty late.
