@@ -105,7 +105,8 @@ pub enum Action {
         /// Whom.
         worker: WorkerId,
     },
-    /// Read how much memory each worker of a fleet has; answers [`Event::Memory`](crate::event::Event::Memory).
+    /// Read how much memory the workers of a fleet have, those whose turn it is, for some milliseconds at most; answers
+    /// [`Event::Memory`](crate::event::Event::Memory).
     ReadMemory {
         /// The fleet.
         fleet: FleetId,

@@ -15,6 +15,8 @@ use host_core::sys::{Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError
 
 /// What fork(2) costs a small parent; PLATFORM measured 59 to 77 µs.
 pub(crate) const FORK_COST: Nanos = 60 * MICROSECOND;
+/// What a look at the share that a process has of its pages costs.
+pub(crate) const PSS_COST: Nanos = 300 * MICROSECOND;
 /// From the end of the parent's call to the first step of the child.
 const START_DELAY: Nanos = 60 * MICROSECOND;
 
