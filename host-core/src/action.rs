@@ -100,7 +100,7 @@ pub enum Action {
     },
     /// Open the files of the log and of both outputs anew; what cannot be opened stays, and is told.
     ReopenFiles,
-    /// Tell a worker to open what it prints on anew (USR1); answers nothing.
+    /// Hand a worker the files that the host prints on now; answers nothing, and what cannot be handed over is told.
     Reopen {
         /// Whom.
         worker: WorkerId,

@@ -357,4 +357,5 @@ calls! {
     Print = 26, "print";
     Confine = 27, "confinement";
     Memory = 28, "look at the memory of a child";
+    HandOutputs = 29, "handing over of outputs";
 }

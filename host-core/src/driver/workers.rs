@@ -13,6 +13,7 @@ use crate::fleet::lanes::Lanes;
 use crate::fleet::message::{FromHost, FromWorker};
 use crate::fleet::reason;
 use crate::id::{FleetId, Slot, WorkerHandle, WorkerId};
+use crate::notice::Notice;
 use crate::sys::{
     Birth, ChildNews, Confinement, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys,
 };
@@ -326,10 +327,19 @@ impl Driver {
         }
     }
 
-    /// One that cannot be told is about to be reaped.
-    pub(super) fn reopen(&self, worker: WorkerId) {
-        let Some(child) = self.children.links.get(&worker) else { return };
-        let _ = self.shared.sys.signal_child(child.process, Signal::Usr1);
+    pub(super) fn reopen(&mut self, worker: WorkerId) {
+        let Some(child) = self.children.links.get(&worker).filter(|child| child.captured.is_none()) else {
+            return;
+        };
+        match self.shared.sys.hand_outputs(child.process) {
+            // One that has none, or is about to be reaped.
+            Ok(()) | Err(Errno::NOTCONN | Errno::SRCH | Errno::PIPE | Errno::CONNRESET) => {}
+            Err(errno) => {
+                let fleet = self.children.name(worker.fleet);
+                let notice = Notice::OutputsKept { worker, errno };
+                self.tell_about(Some(&fleet.name), None, Some(worker.fleet), None, &notice);
+            }
+        }
     }
 
     /// One that cannot be told – its channel is full, or it is about to be reaped – does not wait in its loop.

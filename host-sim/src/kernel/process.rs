@@ -143,6 +143,8 @@ pub(crate) struct Process {
     pub(crate) slow: Nanos,
     /// What it prints on, where that is a file: which, by output.
     pub(crate) outputs: [Option<Printed>; 2],
+    /// What its parent has handed it to print on, and it has not taken.
+    pub(crate) handed: Vec<[Option<Printed>; 2]>,
     // As a host.
     pub(crate) kick: Option<Duration>,
     /// The file that tells that a kick has found it alive.
@@ -206,6 +208,7 @@ impl Process {
             memory: MEMORY,
             slow: 0,
             outputs: [const { None }; 2],
+            handed: Vec::new(),
             kick: None,
             bell: None,
             rung: false,

@@ -86,6 +86,10 @@ impl Processes for SimSys {
         self.call(|kernel| kernel.signal_child(self.me, child, signal))
     }
 
+    fn hand_outputs(&self, child: Handle) -> Result<(), Errno> {
+        self.call(|kernel| kernel.hand_outputs(self.me, child))
+    }
+
     fn memory(&self, child: Handle, figure: MemoryFigure) -> Result<u64, Errno> {
         // Simulated processes share no page; but the kernel does not know that before it has walked their tables.
         let cost = match figure {
