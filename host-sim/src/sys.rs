@@ -591,6 +591,10 @@ impl Sys for SimSys {
             kernel.addresses.insert(name.to_owned(), address);
         }
         told(record);
+        if matches!(record.notice, Notice::ServiceFailed { .. }) {
+            // Its last words: what it ends with is told by them.
+            return kernel.say(self.me, record.to_string());
+        }
         let now = kernel.now;
         if record.notice.level() > Level::Debug {
             kernel.trace.note(now, Who(self.me), record.to_string());
