@@ -139,6 +139,9 @@ fn occupy<C: PidFileCalls>(calls: &C, file: &C::File, pid: Pid) -> Result<bool, 
 fn write<C: PidFileCalls>(calls: &C, file: &C::File, pid: Pid) -> Result<(), PidFileError> {
     calls.empty(file).map_err(failed("ftruncate"))?;
     let line = format!("{pid}\n");
+    // A disk that is nearly full would take some digits of it, which are the number of another process. So the room comes
+    // first: of what stands there already, no part is ever refused.
+    write_whole(calls, file, "\n".repeat(line.len()).as_bytes())?;
     write_whole(calls, file, line.as_bytes())
 }
 
