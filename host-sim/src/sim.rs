@@ -19,6 +19,7 @@ use crate::client::{self, Client, ClientError, Clients, Endings};
 use crate::coroutine::{Body, Gate, Stacks};
 use crate::fault::{Class, Faults};
 use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos, SECOND};
+use crate::marks::sometimes;
 use crate::story::Story;
 use crate::sys::{SimSys, exit, panic_message};
 use crate::trace::{Who, line};
@@ -496,8 +497,11 @@ impl Sim {
         loop {
             self.bear();
             self.bury();
-            self.kernel.borrow_mut().check_pid_files();
-            let violation = self.kernel.borrow_mut().violation.take();
+            let violation = {
+                let kernel = &mut *self.kernel.borrow_mut();
+                kernel.check_pid_files();
+                kernel.violation.take()
+            };
             if let Some(violation) = violation {
                 self.fail(violation);
             }
@@ -561,8 +565,10 @@ impl Sim {
             None => {}
             Some(_) if self.may_end => {}
             Some(_) if process.truth.kept_out => {
-                if !kernel.replace_ended_host() {
-                    drop(kernel);
+                let is_replaced = kernel.replace_ended_host();
+                drop(kernel);
+                if !is_replaced {
+                    sometimes!("a host that could not begin is started again");
                     self.start_host(SECOND);
                 }
             }

@@ -14,7 +14,7 @@ const OPERATOR: [Signal; 5] = [Signal::Ttin, Signal::Ttou, Signal::Hup, Signal::
 /// How many signals a burst has at most: enough that some of them merge (K3).
 const BURST_MAX: u32 = 6;
 
-/// How many calls for a pid file a fault may wait for.
+/// How many calls for a pid file a fault may wait for: a host makes seven until it has its own, and two when it goes.
 const CALLS: u32 = 8;
 
 impl Kernel {
@@ -55,7 +55,6 @@ impl Kernel {
             Class::Rotation => self.rotate_all(target >> 14 == 3),
             Class::PidFileDenied => self.laid.pid_file_denied = begins,
             Class::PidFileCut => {
-                // A host makes as many until it has its file, and two when it leaves it.
                 let holds = if target >> 15 == 1 { 0 } else { lasts };
                 self.laid.pid_file_cut = Some(Cut { calls: target % CALLS, holds });
             }
