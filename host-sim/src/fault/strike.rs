@@ -164,6 +164,13 @@ impl Kernel {
             self.signal(host, Signal::Cont);
             self.let_go_for_good(host);
         }
+        // Others that were started may have been the host when they were struck, or wait in the midst of a pid file.
+        for host in self.hosts.clone() {
+            if self.process(host).stopped {
+                self.signal(host, Signal::Cont);
+            }
+            self.let_go_for_good(host);
+        }
         for worker in self.workers.iter().copied().collect::<Vec<_>>() {
             self.process(worker).hangs_next = false;
             if self.process(worker).stopped {
