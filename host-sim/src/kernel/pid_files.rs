@@ -17,6 +17,8 @@ pub(crate) struct PidFile {
     pub(crate) text: Vec<u8>,
     /// Its path names it: it was not removed.
     pub(crate) is_named: bool,
+    /// It was removed by hand: who has it has nothing that anybody else could want.
+    pub(crate) is_lost: bool,
     /// Whose it is: who may open it beside root.
     user: u32,
     /// The open file that has the lock (flock(2)), and who has locked it.
@@ -48,6 +50,7 @@ impl Kernel {
             path: path.to_owned(),
             text: text.to_owned(),
             is_named: true,
+            is_lost: false,
             user,
             lock: None,
             taken_by: None,

@@ -196,8 +196,8 @@ impl Sim {
         let found = kernel.disk.named(path);
         if let Some(file) = found {
             let file = &mut kernel.disk.pid_files[file];
-            // Whoever had it has a file without a name from here on.
-            (file.is_named, file.taken_by) = (false, None);
+            // Whoever has it has a file without a name from here on.
+            (file.is_named, file.is_lost) = (false, true);
         }
         found.is_some()
     }

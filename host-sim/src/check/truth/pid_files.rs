@@ -22,12 +22,12 @@ impl Kernel {
         if file.is_named && !is_empty && !file.valid.contains(text) {
             return Some(format!("`{path}` reads {:?}", String::from_utf8_lossy(text)));
         }
-        let owner = file.taken_by.filter(|owner| self.is_living_host(*owner))?;
+        let owner = file.taken_by.filter(|owner| !file.is_lost && self.is_living_host(*owner))?;
         let name = &self.processes[owner as usize].name;
         if file.lock.is_none_or(|(_, by)| by != owner) {
             return Some(format!("`{name}` has `{path}`, and not its lock"));
         }
-        let others = self.disk.pid_files.iter().filter(|other| other.path == *path);
+        let others = self.disk.pid_files.iter().filter(|other| other.path == *path && !other.is_lost);
         let mut others = others.filter_map(|other| other.taken_by).filter(|other| *other != owner);
         let other = others.find(|other| self.is_living_host(*other))?;
         Some(format!(
