@@ -187,10 +187,12 @@ impl Kernel {
         }
     }
 
-    /// It has left it, and closes it next.
+    /// It has left it, and closes it next. What it could have removed, and did not, is its own still (S41).
     pub(crate) fn pid_file_left(&mut self, me: Index, handle: Handle) {
+        let user = self.process(me).standing.user;
         if let Ok((_, file)) = self.open_pid_file(me, handle) {
-            self.disk.pid_files[file].taken_by = None;
+            let file = &mut self.disk.pid_files[file];
+            file.taken_by = file.taken_by.filter(|_| file.is_named && may_write_directory(&file.path, user));
         }
     }
 
