@@ -10,7 +10,7 @@
 
 mod confinement;
 mod errno;
-mod pid_file;
+pub mod pid_file;
 mod processes;
 mod types;
 

@@ -69,6 +69,8 @@ pub(crate) struct Truth {
     pub(crate) watched: bool,
     /// By a fault, it ignores what it should heed.
     pub(crate) deaf: bool,
+    /// By a fault, it could not begin, or was killed: whoever has started it tries again.
+    pub(crate) kept_out: bool,
     /// How many times it has heard from its poller since it was asked to quit.
     pub(crate) polls_since_quit: u32,
     /// When it was stopped or not scheduled; the last span may be open.

@@ -366,7 +366,8 @@ impl Kernel {
         let decided = verdict(now, beat, site, threshold);
         let hung = matches!(decided, Verdict::Hung { .. });
         self.record(index, Kind::Kick, now.since(beat).as_nanos() as u64, u64::from(hung));
-        if Some(index) == self.host {
+        // Until it comes to its loop, all that is known is of the host before it.
+        if Some(index) == self.host && self.process(index).loops {
             self.checks.on_kick(self.now, hung, threshold, &mut self.violation);
         }
         match decided {
