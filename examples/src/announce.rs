@@ -39,6 +39,7 @@ pub fn to(mut out: impl Write, mut err: impl Write, pid: u32) -> impl FnMut(&Rec
         | Notice::LogFailed { .. }
         | Notice::LogLost { .. }
         | Notice::NotReopened { .. }
+        | Notice::OutputsKept { .. }
         | Notice::AcceptPaused { .. } => {
             say(&mut err, format_args!("{record}\n"));
         }

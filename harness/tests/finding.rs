@@ -310,6 +310,19 @@ fn s45_a_panic_outside_user_code_is_reported() {
 }
 
 #[test]
+fn s41_two_hosts_with_one_pid_file_are_reported() {
+    let report = find(ONCE, |sim| {
+        // Whoever comes second gets the lock as well.
+        sim.break_rule(host_sim::Rule::LockIsExclusive);
+        sim.host(|| app(deaf(), |_| Ok(())).pid_file("/run/x.pid"));
+        sim.another_host();
+        sim.run_for(SECOND);
+    });
+    assert_eq!(report.violation.id, "S41", "{report}");
+    assert!(report.violation.detail.contains("`host` has `/run/x.pid`, and not its lock"), "{report}");
+}
+
+#[test]
 fn h2_a_host_that_ends_by_itself_is_reported_with_its_reason() {
     let report = find(ONCE, |sim| {
         sim.host(|| app(deaf(), |_| Err("out of ideas".into())));

@@ -100,12 +100,13 @@ pub enum Action {
     },
     /// Open the files of the log and of both outputs anew; what cannot be opened stays, and is told.
     ReopenFiles,
-    /// Tell a worker to open what it prints on anew (USR1); answers nothing.
+    /// Hand a worker the files that the host prints on now; answers nothing, and what cannot be handed over is told.
     Reopen {
         /// Whom.
         worker: WorkerId,
     },
-    /// Read how much memory each worker of a fleet has; answers [`Event::Memory`](crate::event::Event::Memory).
+    /// Read how much memory the workers of a fleet have, those whose turn it is, for some milliseconds at most; answers
+    /// [`Event::Memory`](crate::event::Event::Memory).
     ReadMemory {
         /// The fleet.
         fleet: FleetId,

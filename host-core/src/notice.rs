@@ -164,6 +164,14 @@ pub enum Notice {
         /// What the system answered.
         errno: Errno,
     },
+    /// A worker of the fleet that is the subject cannot be handed the files that the host prints on now, and prints on those
+    /// before.
+    OutputsKept {
+        /// Who.
+        worker: WorkerId,
+        /// Why.
+        errno: Errno,
+    },
     /// The service manager cannot be told anything any more; the host goes on without it.
     ManagerLost {
         /// What the system answered.
@@ -179,6 +187,7 @@ impl Notice {
         match self {
             Self::Fleet(notice) => notice.worker(),
             Self::BodyFailed { worker }
+            | Self::OutputsKept { worker, .. }
             | Self::Output { worker, .. }
             | Self::OutputLeftOut { worker, .. } => Some(*worker),
             Self::Listening { .. }
@@ -226,6 +235,7 @@ impl Notice {
             | Self::DrainCutShort { .. }
             | Self::SignalIgnored { .. }
             | Self::BodyFailed { .. }
+            | Self::OutputsKept { .. }
             | Self::PolicyFailed
             | Self::RecordingStopped { .. }
             | Self::LogFailed { .. }
@@ -262,6 +272,7 @@ impl Notice {
             | Self::LogFailed { .. }
             | Self::LogLost { .. }
             | Self::NotReopened { .. }
+            | Self::OutputsKept { .. }
             | Self::DrainCutShort { .. } => Level::Warn,
             Self::ServiceFailed { .. } => Level::Error,
         }
@@ -365,6 +376,9 @@ impl fmt::Display for Record<'_> {
                 write!(f, "the log cannot be written: {errno}; lines are counted, and the host goes on")
             }
             Notice::LogLost { lines } => write!(f, "{lines} lines of the log were lost"),
+            Notice::OutputsKept { worker, errno } => {
+                write!(f, "fleet `{subject}`: {worker} keeps the files that it prints on: {errno}")
+            }
             Notice::NotReopened { output, errno } => {
                 let output = output.map_or("the log", StdStream::name);
                 write!(f, "the file of {output} cannot be opened anew: {errno}; the one before is kept")

@@ -10,7 +10,7 @@
 
 mod confinement;
 mod errno;
-mod pid_file;
+pub mod pid_file;
 mod processes;
 mod types;
 
@@ -277,8 +277,8 @@ pub trait Sys: Processes {
     }
 
     /// Makes the file at `path` what this process prints on, opened like a log; children are born with it
-    /// (dup2(2)). It stays so when the host ends. A worker that gets USR1 opens anew, by itself and whatever it does,
-    /// each file that was opened so; one that it cannot open it keeps.
+    /// (dup2(2)). It stays so when the host ends. Children that were born before get it by
+    /// [`hand_outputs`](crate::sys::Processes::hand_outputs).
     ///
     /// # Errors
     /// As [`log_open`](Self::log_open); nothing has changed then.

@@ -53,6 +53,10 @@ pub(crate) const RULES: &[(&str, &str)] = &[
     ("S36", "an unhandled error takes the documented path, once"),
     ("S37", "a worker that was asked to quit takes no new work"),
     ("S38", "the host ends after its last child was reaped"),
+    (
+        "S41",
+        "a pid file is empty or has a whole number; one host has it at a time, and nobody else removes it",
+    ),
     ("S42", "when the host dies its workers end as their policy says"),
     ("S43", "a fresh worker's signals are set as documented, none held back, none pending"),
     ("S44", "the same state, event and moment give the same actions"),

@@ -8,6 +8,7 @@ pub(crate) mod fate;
 mod strike;
 
 use crate::choice::Stream;
+use crate::kernel::pid_files::Cut;
 use crate::kernel::{Happening, Kernel, MILLISECOND, Nanos};
 use std::fmt;
 
@@ -71,16 +72,22 @@ pub enum Class {
     ExitRace = 26,
     /// Workers cannot confine themselves as their fleet says (EPERM, EAGAIN).
     Unconfined = 27,
-    /// The disk is full: nothing is written to any file.
+    /// The disk is full: nothing is written to any file, and of the number in a pid file a part at most. Whoever has
+    /// started a host that cannot begin tries again.
     DiskFull = 28,
     /// Log files are renamed, and the host is told (USR1), as logrotate does it. One time in four a file cannot be
     /// opened anew.
     Rotation = 29,
+    /// Pid files cannot be opened (EACCES). Whoever has started a host that cannot begin tries again.
+    PidFileDenied = 30,
+    /// A host is killed, or not scheduled for a while, between two of the calls that it makes for its pid file; one that is
+    /// killed is started again.
+    PidFileCut = 31,
 }
 
 impl Class {
     /// All of them. The list only grows at its end, so that seeds keep their meaning.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::ShortIo,
         Self::Interrupt,
         Self::Reset,
@@ -111,9 +118,11 @@ impl Class {
         Self::Unconfined,
         Self::DiskFull,
         Self::Rotation,
+        Self::PidFileDenied,
+        Self::PidFileCut,
     ];
 
-    const fn bit(self) -> u32 {
+    const fn bit(self) -> u64 {
         1 << self as u8
     }
 
@@ -131,18 +140,27 @@ impl Class {
                 | Self::ForkFailure
                 | Self::LateNews
                 | Self::DiskFull
+                | Self::PidFileDenied
         )
     }
 
     /// Whether it happens at a moment to somebody who is out of action for a while.
     const fn takes_out(self) -> bool {
-        matches!(self, Self::HostStop | Self::SlowCallback | Self::WorkerStop | Self::HostSlow | Self::Freeze)
+        matches!(
+            self,
+            Self::HostStop
+                | Self::SlowCallback
+                | Self::WorkerStop
+                | Self::HostSlow
+                | Self::Freeze
+                | Self::PidFileCut
+        )
     }
 }
 
 /// A set of classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults(u32);
+pub struct Faults(u64);
 
 impl Faults {
     /// Nothing goes wrong.
@@ -265,6 +283,8 @@ pub(crate) struct Laid {
     /// News of children is late.
     pub(crate) late_news: bool,
     pub(crate) disk_full: bool,
+    pub(crate) pid_file_denied: bool,
+    pub(crate) pid_file_cut: Option<Cut>,
     /// The next file that is opened anew cannot be.
     pub(crate) refuse_open: bool,
     /// So many workers that their host kills turn out to exit by themselves.

@@ -12,6 +12,7 @@ mod life;
 mod logs;
 pub(crate) mod net;
 pub(crate) mod numbers;
+pub(crate) mod pid_files;
 mod pipe;
 pub(crate) mod poller;
 pub(crate) mod process;
@@ -28,6 +29,7 @@ use crate::choice::Choices;
 use crate::fault::fate::Broken;
 use crate::fault::{Faults, Laid, Plan};
 use crate::kernel::scripted::{Act, Part};
+use crate::marks::sometimes;
 use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
 use disk::Disk;
@@ -155,8 +157,10 @@ pub(crate) struct Kernel {
     pub(crate) graveyard: Vec<Index>,
     /// Named listeners as the host told them.
     pub(crate) addresses: BTreeMap<String, SocketAddr>,
-    /// The process that runs the application.
+    /// The process that runs the application; of several that were started, the one that has begun, or might.
     pub(crate) host: Option<Index>,
+    /// All that ever were started as hosts.
+    pub(crate) hosts: Vec<Index>,
     /// Its heartbeat threshold.
     pub(crate) threshold: std::time::Duration,
     /// How many processors and threads every process is told of.
@@ -209,6 +213,7 @@ impl Kernel {
             graveyard: Vec::new(),
             addresses: BTreeMap::new(),
             host: None,
+            hosts: Vec::new(),
             threshold: std::time::Duration::ZERO,
             processors: 2,
             threads: 1,
@@ -285,11 +290,48 @@ impl Kernel {
 
     /// An event loop begins in `me` with these settings: what of them the kernel's own rules depend on.
     pub(crate) fn expect_config(&mut self, me: Index, config: &host_core::config::HostConfig) {
+        self.begin_as_host(me);
         let process = self.process(me);
         process.may_spin = config.poll_period.is_some_and(|period| period.is_zero());
         process.loops = true;
         if Some(me) == self.host {
             self.threshold = config.heartbeat_threshold;
+        }
+    }
+
+    /// An event loop begins: of several hosts that were started, this is the one.
+    fn begin_as_host(&mut self, me: Index) {
+        let Some(host) = self.host.filter(|host| *host != me && self.hosts.contains(&me)) else { return };
+        let before = &self.processes[host as usize];
+        if before.is_living() && before.loops {
+            let detail = format!("`{}` serves, and so does another host", before.name);
+            return self.violate(Violation::new("test", detail));
+        }
+        self.becomes_host(me);
+    }
+
+    fn becomes_host(&mut self, index: Index) {
+        sometimes!("a host serves that was not the first to be started");
+        self.host = Some(index);
+        self.truths = TruthCheck::default();
+    }
+
+    /// Another one that was started and may yet serve takes the place of a host that has ended; whether there is one.
+    pub(crate) fn replace_ended_host(&mut self) -> bool {
+        let others = self.hosts.iter().copied();
+        let mut living = others.filter(|index| self.processes[*index as usize].is_living());
+        let next = living.next();
+        if let Some(next) = next {
+            self.becomes_host(next);
+        }
+        next.is_some()
+    }
+
+    /// A host ends: if the one before it has ended, the operator asks about this one.
+    fn stand_in_for_the_host(&mut self, index: Index) {
+        let has_ended = |host: Index| self.processes[host as usize].status.is_some();
+        if self.hosts.contains(&index) && self.host.is_some_and(has_ended) {
+            self.host = Some(index);
         }
     }
 
@@ -357,4 +399,5 @@ calls! {
     Print = 26, "print";
     Confine = 27, "confinement";
     Memory = 28, "look at the memory of a child";
+    HandOutputs = 29, "handing over of outputs";
 }

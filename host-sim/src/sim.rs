@@ -19,6 +19,7 @@ use crate::client::{self, Client, ClientError, Clients, Endings};
 use crate::coroutine::{Body, Gate, Stacks};
 use crate::fault::{Class, Faults};
 use crate::kernel::{Happening, Index, Kernel, MILLISECOND, Nanos, SECOND};
+use crate::marks::sometimes;
 use crate::story::Story;
 use crate::sys::{SimSys, exit, panic_message};
 use crate::trace::{Who, line};
@@ -28,6 +29,7 @@ use host_core::error::{RunError, exit as status};
 use host_core::sys::{ExitStatus, Signal, Sys};
 use host_core::time::{Duration, Instant};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,8 +83,8 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// How `run` of the host process ended.
-type HostResult = Rc<RefCell<Option<Result<(), RunError>>>>;
+/// How `run` of each host process ended.
+type HostResults = Rc<RefCell<BTreeMap<Index, Result<(), RunError>>>>;
 
 /// A simulated machine.
 ///
@@ -94,7 +96,7 @@ pub struct Sim {
     pool: Pool,
     app: Option<Rc<dyn Fn() -> App>>,
     until: Until,
-    host_result: HostResult,
+    host_results: HostResults,
     /// The host may end: somebody told it to, or the test is about how it ends.
     may_end: bool,
     clients_left: Rc<RefCell<usize>>,
@@ -140,7 +142,7 @@ impl Sim {
             pool: pool.clone(),
             app: None,
             until: Until::Stopped,
-            host_result: HostResult::default(),
+            host_results: HostResults::default(),
             may_end: false,
             clients_left: Rc::default(),
             client_calls: Vec::new(),
@@ -222,18 +224,49 @@ impl Sim {
         self.wait_for_host(Duration::from_secs(86_400))
     }
 
+    /// Starts the application of [`host`](Self::host) once more, now, whether it runs or not: as an operator does who has
+    /// stopped it, or does not know that it runs. Of several the host is the one that has begun its loop – it has
+    /// its pid file then –, or, until then, the first; how the others ended is in [`turned_away`](Self::turned_away).
+    ///
+    /// # Panics
+    /// If no host was started.
+    #[track_caller]
+    pub fn another_host(&mut self) {
+        assert!(self.app.is_some(), "another host runs the application of the first");
+        if self.host_status().is_some() {
+            self.start_host(0);
+        } else {
+            self.spawn_host(0);
+        }
+    }
+
+    /// What `run` answered in hosts that have ended, but for the present one: the first first.
+    pub fn turned_away(&self) -> Vec<String> {
+        let host = self.kernel.borrow().host;
+        let results = self.host_results.borrow();
+        let others = results.iter().filter(|(index, _)| Some(**index) != host);
+        others.filter_map(|(_, result)| result.as_ref().err().map(ToString::to_string)).collect()
+    }
+
     fn start_host(&mut self, delay: Nanos) {
-        let Some(app) = self.app.clone() else { return };
-        let (until, result) = (self.until, Rc::clone(&self.host_result));
+        let host = self.spawn_host(delay);
+        self.kernel.borrow_mut().host = host;
+    }
+
+    fn spawn_host(&mut self, delay: Nanos) -> Option<Index> {
+        let app = self.app.clone()?;
+        let (until, results) = (self.until, Rc::clone(&self.host_results));
+        let next = self.kernel.borrow().processes.len() as Index;
         let host = self.spawn("host", delay, move |sys| {
             let ended = driver::run(app(), sys, until);
             let code = status::status(&ended);
-            *result.borrow_mut() = Some(ended);
+            results.borrow_mut().insert(next, ended);
             code
         });
         let kernel = &mut *self.kernel.borrow_mut();
-        kernel.host = Some(host);
+        kernel.hosts.push(host);
         kernel.give_number(host);
+        Some(host)
     }
 
     /// Runs `body` in a process of its own, to its end: a program over the system itself, for comparing
@@ -447,7 +480,8 @@ impl Sim {
         if !ended {
             self.fail(Violation::new("L3", format!("the host has not ended after {bound:?}")));
         }
-        let result = self.host_result.borrow_mut().take();
+        let host = self.kernel.borrow().host;
+        let result = host.and_then(|host| self.host_results.borrow_mut().remove(&host));
         match result {
             Some(result) => result,
             None => {
@@ -463,7 +497,11 @@ impl Sim {
         loop {
             self.bear();
             self.bury();
-            let violation = self.kernel.borrow_mut().violation.take();
+            let violation = {
+                let kernel = &mut *self.kernel.borrow_mut();
+                kernel.check_pid_files();
+                kernel.violation.take()
+            };
             if let Some(violation) = violation {
                 self.fail(violation);
             }
@@ -526,6 +564,14 @@ impl Sim {
             }
             None => {}
             Some(_) if self.may_end => {}
+            Some(_) if process.truth.kept_out => {
+                let is_replaced = kernel.replace_ended_host();
+                drop(kernel);
+                if !is_replaced {
+                    sometimes!("a host that could not begin is started again");
+                    self.start_host(SECOND);
+                }
+            }
             Some(ended) if was_kicked(ended) && self.app.is_none() => {
                 let detail = format!("a kick has ended the {}, which nobody can start again", process.name);
                 kernel.violate(Violation::new("H2", detail));

@@ -383,7 +383,8 @@ impl Story {
             | Kind::Print
             | Kind::Ghost
             | Kind::Claim
-            | Kind::Confined => What::Call,
+            | Kind::Confined
+            | Kind::PidFile => What::Call,
         }
     }
 

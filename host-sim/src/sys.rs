@@ -1,5 +1,6 @@
 //! `Sys` for one simulated process: each call takes virtual time, and may let others run.
 
+mod pid_file;
 mod processes;
 
 use crate::check::Violation;
@@ -316,10 +317,10 @@ impl Sys for SimSys {
     }
 
     fn close(&self, handle: Handle) {
+        self.leave_pid_file(handle);
         self.call(|kernel| {
             // What tells a worker to quit stays open for as long as it may be told.
             if kernel.process(self.me).quit_handle != Some(handle) {
-                kernel.leave_pid_file(self.me, handle);
                 kernel.close(self.me, handle);
             }
         });
@@ -527,7 +528,7 @@ impl Sys for SimSys {
     }
 
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
-        self.call(|kernel| kernel.pid_file(self.me, path))
+        self.take_pid_file(path)
     }
 
     fn passed(&self) -> Vec<Passed> {
@@ -591,6 +592,10 @@ impl Sys for SimSys {
             kernel.addresses.insert(name.to_owned(), address);
         }
         told(record);
+        if matches!(record.notice, Notice::ServiceFailed { .. }) {
+            // Its last words: what it ends with is told by them.
+            return kernel.say(self.me, record.to_string());
+        }
         let now = kernel.now;
         if record.notice.level() > Level::Debug {
             kernel.trace.note(now, Who(self.me), record.to_string());

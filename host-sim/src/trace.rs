@@ -86,6 +86,7 @@ kinds! {
     Pipe "pipe of {a:h} and {b:h}";
     Print "prints {b} bytes on stream {a}";
     Confined "is confined, user {a} group {b}";
+    PidFile "pid file {a:h} is {b}";
 }
 
 /// One event, in 32 bytes.
@@ -256,6 +257,9 @@ pub(crate) fn words(entry: &Entry) -> String {
         Kind::Fault => if entry.b == 1 { "begins" } else { "ends" }.to_owned(),
         Kind::Reap => decode_status(entry.b).to_string(),
         Kind::ChildNews => if entry.b == 1 { "stopped" } else { "continued" }.to_owned(),
+        Kind::PidFile => {
+            ["opened", "locked", "emptied", "written to", "removed"][entry.b as usize].to_owned()
+        }
         Kind::Kick => if entry.b == 1 { "hung" } else { "alive" }.to_owned(),
         _ => signed(entry.b),
     };

@@ -16,7 +16,7 @@ use host_core::error::exit;
 use host_core::sys::{Birth, Body, Handle, OnHostDeath, Signal, Sys};
 use host_core::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::AsFd as _;
+use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::Result;
 use rustix::process::{self, getppid, set_parent_process_death_signal};
 use std::io::Write as _;
@@ -37,9 +37,16 @@ static HOST: AtomicI32 = AtomicI32::new(0);
 static DRAIN: AtomicU64 = AtomicU64::new(0);
 
 /// The life of a child, from the fork to its exit. Called with all signals blocked, and never left.
-pub(crate) fn live(parent: &Linux, host: process::Pid, birth: &Birth<'_>, body: Body) -> ! {
+/// From `files` it takes what it prints on, where that is in files.
+pub(crate) fn live(
+    parent: &Linux,
+    host: process::Pid,
+    birth: &Birth<'_>,
+    files: Option<OwnedFd>,
+    body: Body,
+) -> ! {
     // An unwinding that passed the fork would go on as the parent, and drop what is the parent's.
-    let status = catch_unwind(AssertUnwindSafe(|| match be_born(parent, host, birth) {
+    let status = catch_unwind(AssertUnwindSafe(|| match be_born(parent, host, birth, files) {
         Ok(sys) => {
             // Never dropped: a handler may use its descriptor until the end.
             std::mem::forget(Rc::clone(&sys));
@@ -72,7 +79,12 @@ pub(crate) fn flush() {
     log::logger().flush();
 }
 
-fn be_born(parent: &Linux, host: process::Pid, birth: &Birth<'_>) -> Result<Rc<dyn Sys>> {
+fn be_born(
+    parent: &Linux,
+    host: process::Pid,
+    birth: &Birth<'_>,
+    files: Option<OwnedFd>,
+) -> Result<Rc<dyn Sys>> {
     // The first thing, so that there is the shortest time in which the host can die unnoticed.
     set_parent_process_death_signal(Some(match birth.on_host_death {
         OnHostDeath::Exit => process::Signal::KILL,
@@ -83,8 +95,10 @@ fn be_born(parent: &Linux, host: process::Pid, birth: &Birth<'_>) -> Result<Rc<d
     if orphaned && birth.on_host_death == OnHostDeath::Exit {
         raw::exit_at_once(exit::STOPPED);
     }
-    // What its host reads is in no file.
-    set_dispositions(birth.output.is_some())?;
+    set_dispositions(files.is_some())?;
+    if let Some(files) = files {
+        raw::take_files_from(files);
+    }
     let (sys, bell) = begin_anew(parent, birth)?;
     QUIT.store(false, Ordering::Relaxed);
     ALARMED.store(false, Ordering::Relaxed);
@@ -100,14 +114,13 @@ fn be_born(parent: &Linux, host: process::Pid, birth: &Birth<'_>) -> Result<Rc<d
 }
 
 /// Signals are all blocked: none strikes before its handler has what it needs.
-fn set_dispositions(is_captured: bool) -> Result<()> {
+fn set_dispositions(prints_on_files: bool) -> Result<()> {
     use Signal::{Hup, Int, Quit, Term, Ttin, Ttou, Usr1, Usr2, Winch};
     raw::reset_dispositions(&[Hup, Usr1, Usr2, Ttin, Ttou, Winch, Int, Term, Quit]);
     for signal in [Hup, Usr2, Ttin, Ttou, Winch] {
         Disposition::ignored().install(signal)?;
     }
-    let at_usr1 =
-        if raw::has_outputs() && !is_captured { Disposition::reopen() } else { Disposition::ignored() };
+    let at_usr1 = if prints_on_files { Disposition::take_files() } else { Disposition::ignored() };
     at_usr1.install(Usr1)?;
     raw::ignore_broken_pipes()?;
     for signal in [Int, Term] {
@@ -125,6 +138,7 @@ fn begin_anew(parent: &Linux, birth: &Birth<'_>) -> Result<(Linux, Handle)> {
     handles.keep_only(birth.keep);
     // With this descriptor closed there is room for two more: the parent has found room for one.
     let poller = Poller::in_place_of(&parent.poller)?;
+    parent.children.let_go();
     kick::let_go();
     raw::KICK_BELL.hang(None);
     parent.launcher.let_go();

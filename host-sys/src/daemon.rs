@@ -137,7 +137,7 @@ fn leave(app: App, socket: OwnedFd) -> ! {
         Err(payload) => (exit::PANICKED, Some(format!("panicked: {}", said(payload)))),
     };
     // Not twice on the launcher's own terminal: it tells that itself.
-    if let Some(words) = words.as_ref().filter(|_| !launcher.waits() || raw::has_outputs()) {
+    if let Some(words) = words.as_ref().filter(|_| !launcher.waits() || raw::redirected() != 0) {
         let _ = writeln!(std::io::stderr(), "error: {words}");
     }
     // Nobody hears this of one that has served.

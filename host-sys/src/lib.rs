@@ -32,6 +32,7 @@ mod clock;
 mod confine;
 mod daemon;
 mod facade;
+mod hand_over;
 mod handles;
 mod kick;
 mod linux;

@@ -358,7 +358,7 @@ impl Sys for Linux {
     }
 
     fn pid_file(&self, path: &str) -> Result<Handle, PidFileError> {
-        let (fd, taken) = pid_file::take(path, self.pid())?;
+        let (fd, taken) = pid_file::take_at(path, self.pid())?;
         let handle = self.handles.borrow_mut().insert(fd);
         self.pid_files.add(handle, taken);
         Ok(handle)

@@ -7,8 +7,6 @@ use rustix::fs::{self, CWD, FileType, Mode, OFlags};
 use rustix::io::{self, Errno, Result};
 use rustix::process::{Resource, getrlimit};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
-use std::ffi::CString;
-use std::os::unix::ffi::OsStringExt as _;
 
 /// Opens a log. Without waiting for a reader, where it is a pipe; and never the controlling terminal.
 pub(crate) fn open(path: &str) -> Result<OwnedFd> {
@@ -40,14 +38,10 @@ pub(crate) fn redirect(output: StdStream, path: &str) -> Result<()> {
     // Whoever prints expects to wait for a reader, not an error.
     let flags = fs::fcntl_getfl(&file)?;
     fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
-    // From the root: a worker may have another working directory when it opens it anew.
-    let name =
-        std::path::absolute(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT))?;
-    let name = CString::new(name.into_os_string().into_vec()).map_err(|_| Errno::INVAL)?;
     match output {
         StdStream::Stdout => dup2_stdout(file)?,
         StdStream::Stderr => dup2_stderr(file)?,
     }
-    raw::remember_output(output, name);
+    raw::remember_output(output);
     Ok(())
 }

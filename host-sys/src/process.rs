@@ -2,7 +2,7 @@
 
 use crate::linux::{Linux, errno};
 use crate::raw::{self, AllBlocked, Stop};
-use crate::{accounts, birth, clock, confine, memory, output, poller, processors};
+use crate::{accounts, birth, clock, confine, hand_over, memory, output, poller, processors};
 use host_core::fleet::beat::Pace;
 use host_core::fleet::memory::MemoryFigure;
 use host_core::sys::{
@@ -10,7 +10,7 @@ use host_core::sys::{
     Interest, Pid, Processes, Readiness, Signal, SlotReading, SlotsId, StdStream, User,
 };
 use host_core::time::{Duration, Instant};
-use rustix::fd::AsFd as _;
+use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::{Result as Answer, retry_on_intr};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{
@@ -25,11 +25,23 @@ const JOINED: Duration = Duration::from_millis(100);
 
 /// The children that one [`Linux`] forked and has not reaped.
 #[derive(Debug, Default)]
-pub(crate) struct Children(RefCell<Vec<Child>>);
+pub(crate) struct Children(RefCell<Vec<Ours>>);
+
+#[derive(Debug)]
+struct Ours {
+    child: Child,
+    /// Through which it is handed what it prints on, where that is in files.
+    files: Option<OwnedFd>,
+}
 
 impl Children {
     fn has(&self, pid: Pid) -> bool {
-        self.0.borrow().iter().any(|child| child.pid == pid)
+        self.0.borrow().iter().any(|ours| ours.child.pid == pid)
+    }
+
+    /// In a child: they are its siblings.
+    pub(crate) fn let_go(&self) {
+        self.0.take();
     }
 }
 
@@ -67,10 +79,16 @@ impl Processes for Linux {
         alone()?;
         self.signals.keep_children().map_err(failed("sigaction"))?;
         let host = getpid();
+        // What its host reads is in no file.
+        let on_files = raw::redirected() != 0 && birth.output.is_none();
+        let files = on_files.then(hand_over::pair).transpose().map_err(failed("socketpair"))?;
+        let (files, its_files) = files.unzip();
         // A handler of the parent's that ran in the child would act as the parent.
         let blocked = AllBlocked::new();
         birth::flush();
-        let Some(pid) = raw::fork().map_err(failed("fork"))? else { birth::live(self, host, birth, body) };
+        let Some(pid) = raw::fork().map_err(failed("fork"))? else {
+            birth::live(self, host, birth, its_files, body)
+        };
         drop(blocked);
         let handle = match pidfd_open(of(pid), PidfdFlags::empty()) {
             Ok(pidfd) => self.handles.borrow_mut().insert(pidfd),
@@ -82,7 +100,7 @@ impl Processes for Linux {
             }
         };
         let child = Child { pid: Pid(pid), handle };
-        self.children.0.borrow_mut().push(child);
+        self.children.0.borrow_mut().push(Ours { child, files });
         Ok(child)
     }
 
@@ -93,7 +111,7 @@ impl Processes for Linux {
         let is_gone = matches!(answer, Ok(Some(_)) | Err(Errno::CHILD));
         if is_gone {
             // Its number may be that of a stranger from here on.
-            self.children.0.borrow_mut().retain(|ours| ours.handle != child);
+            self.children.0.borrow_mut().retain(|ours| ours.child.handle != child);
         }
         Ok(answer?.map(|status| how(&status)))
     }
@@ -103,9 +121,19 @@ impl Processes for Linux {
         self.with(child, |pidfd| pidfd_send_signal(pidfd, signal))
     }
 
+    fn hand_outputs(&self, child: Handle) -> Result<(), Errno> {
+        self.with(child, |_| Ok(()))?;
+        let ours = self.children.0.borrow();
+        let known = ours.iter().find(|ours| ours.child.handle == child).ok_or(Errno::SRCH)?;
+        let files = known.files.as_ref().ok_or(Errno::NOTCONN)?;
+        hand_over::send(files.as_fd()).map_err(errno)?;
+        self.signal_child(child, Signal::Usr1)
+    }
+
     fn memory(&self, child: Handle, figure: MemoryFigure) -> Result<u64, Errno> {
         // Its number is its own until it is reaped.
-        let pid = self.children.0.borrow().iter().find(|ours| ours.handle == child).map(|ours| ours.pid);
+        let ours = self.children.0.borrow();
+        let pid = ours.iter().map(|ours| ours.child).find(|ours| ours.handle == child).map(|ours| ours.pid);
         match memory::of(pid.ok_or(Errno::SRCH)?, figure) {
             // It ends at this moment.
             Err(rustix::io::Errno::SRCH) => Ok(0),

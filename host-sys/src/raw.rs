@@ -21,7 +21,7 @@ mod process;
 
 pub(crate) use arguments::overwrite_arguments;
 pub(crate) use memory::Shared;
-pub(crate) use outputs::{has_outputs, remember_output};
+pub(crate) use outputs::{redirected, remember_output, take_files_from};
 pub(crate) use passed::passed_descriptors;
 pub(crate) use process::{
     KICK_BELL, QUIT_BELL, Stop, alarm_once, fork, is_single_threaded, next_ended, next_stop,
@@ -72,9 +72,9 @@ impl Disposition {
         Self::handled_by(on_quit as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
     }
 
-    /// Open anew what this worker prints on.
-    pub(crate) fn reopen() -> Self {
-        Self::handled_by(on_reopen as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
+    /// Take from the host what this worker prints on from here on.
+    pub(crate) fn take_files() -> Self {
+        Self::handled_by(on_files as *const () as libc::sighandler_t, libc::SA_ONSTACK | libc::SA_RESTART)
     }
 
     /// Whether the kernel reaps children itself where CHLD does this (waitpid(2), notes).
@@ -119,9 +119,9 @@ extern "C" fn on_quit(_: c_int) {
     leaving_errno(birth::asked_to_quit);
 }
 
-/// Runs inside the signal that opens a worker's outputs anew.
-extern "C" fn on_reopen(_: c_int) {
-    leaving_errno(outputs::reopen);
+/// Runs inside the signal that says that a worker has got files to print on.
+extern "C" fn on_files(_: c_int) {
+    leaving_errno(outputs::take_files);
 }
 
 /// Runs inside the signals that end a worker.

@@ -46,6 +46,7 @@ pub fn to(hints: Hints, mut out: impl Write, mut err: impl Write, pid: u32) -> i
             | Notice::LogFailed { .. }
             | Notice::LogLost { .. }
             | Notice::NotReopened { .. }
+            | Notice::OutputsKept { .. }
             | Notice::Fleet(_)
             | Notice::Stopped => {}
         }

@@ -8,6 +8,7 @@ use harness::process::{Signal, Spawn, Stream};
 use host_core::error::exit;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 const FILES: [&str; 3] = ["x.log", "out", "err"];
@@ -97,13 +98,31 @@ fn no_line_is_lost_while_files_are_rotated() {
 }
 
 #[test]
-fn workers_that_work_elsewhere_open_the_same_files() {
+fn workers_that_work_elsewhere_write_to_the_same_files() {
     let scratch = Scratch::new("elsewhere");
     let elsewhere = scratch.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     let (server, _) = logged_by(&scratch, &["--working-directory", elsewhere.to_str().unwrap()]);
     rotate(&server, &scratch, 0);
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    server.signal(Signal::TERM);
+    server.expect("its end").exit_code(0);
+}
+
+/// Files and their directory are the host's alone: what it opens is handed to them.
+#[test]
+fn workers_that_may_open_nothing_there_write_to_the_new_files() {
+    let scratch = Scratch::new("handed");
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    // Only root can become another user; for any other there is nothing that it may not open.
+    let user = if rustix::process::geteuid().is_root() { &["--user", "nobody"][..] } else { &[] };
+    let (server, address) = logged_by(&scratch, user);
+    for number in 0..3 {
+        rotate(&server, &scratch, number);
+    }
+    Client::connect(address).send("!fail no database\n");
+    server.expect("a successor").file_line(scratch.path().join("x.log"), "(incarnation 2) is ready");
+    rotate(&server, &scratch, 3);
     server.signal(Signal::TERM);
     server.expect("its end").exit_code(0);
 }

@@ -8,6 +8,7 @@ pub(crate) const CASES: &[Case] = cases![
     a_pid_file_is_had_by_one_process_at_a_time,
     a_pid_file_that_a_killed_process_has_left_is_taken_over,
     k19_the_lock_of_a_pid_file_lasts_as_long_as_a_child_that_keeps_it,
+    k19_a_child_that_closes_a_pid_file_leaves_it_locked,
     a_child_that_does_not_keep_a_pid_file_does_not_hold_it,
     of_several_that_want_a_pid_file_at_once_one_has_it,
     a_pid_file_needs_a_directory,
@@ -97,6 +98,22 @@ fn k19_the_lock_of_a_pid_file_lasts_as_long_as_a_child_that_keeps_it(world: &Wor
     world.kill(parent);
     world.hear_end(line);
     let file = world.sys.pid_file(&path).unwrap();
+    world.sys.close(file);
+}
+
+fn k19_a_child_that_closes_a_pid_file_leaves_it_locked(world: &World) {
+    let path = path(world);
+    let file = world.sys.pid_file(&path).unwrap();
+    let (child, line) = world.fork_on_line(&[file], move |child, line| {
+        child.sys.close(file);
+        child.write(line, b"closed");
+        child.stay()
+    });
+    world.hear(line, b"closed");
+    // A lock of fcntl(2) would be gone, and so would the file, were it the child's to remove.
+    assert_eq!(child_finds(world, &path), Some(world.sys.pid()));
+    world.kill(child);
+    world.sys.close(line);
     world.sys.close(file);
 }
 

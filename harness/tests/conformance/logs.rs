@@ -15,6 +15,10 @@ pub(crate) const CASES: &[Case] = cases![
     usr1_interrupts_a_worker_that_prints_on_a_file_and_ends_it_no_more_than_any_other,
     usr1_is_ignored_by_a_worker_that_prints_where_it_was_born,
     what_a_process_prints_on_stays_when_another_cannot_be_had,
+    a_worker_is_interrupted_by_files_that_it_is_handed_and_goes_on,
+    a_worker_that_prints_where_it_was_born_cannot_be_handed_files,
+    a_worker_that_has_ended_cannot_be_handed_files,
+    a_worker_that_is_stopped_is_handed_files_until_there_is_no_room,
 ];
 
 /// Longer than any case takes.
@@ -170,4 +174,55 @@ fn what_a_process_prints_on_stays_when_another_cannot_be_had(world: &World) {
     world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
     assert_eq!(world.sys.redirect(StdStream::Stdout, "/tmp/no-such-directory/out"), Err(Errno::NOENT));
     is_interrupted(world);
+}
+
+/// It is handed files until it waits for what comes next: before that it takes them without a word.
+fn is_told(world: &World, child: Child, line: Handle) {
+    world.until(|| {
+        assert!(matches!(world.sys.hand_outputs(child.handle), Ok(()) | Err(Errno::AGAIN)));
+        world.holds(line).is_some_and(|holds| holds.readable)
+    });
+}
+
+fn a_worker_is_interrupted_by_files_that_it_is_handed_and_goes_on(world: &World) {
+    world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
+    let (child, line) = waits(world);
+    is_told(world, child, line);
+    world.hear(line, b"interrupted");
+    world.write(line, b"end");
+    assert_eq!(world.end_of(child), ExitStatus::Code(0));
+}
+
+fn a_worker_that_prints_where_it_was_born_cannot_be_handed_files(world: &World) {
+    let (child, line) = waits(world);
+    world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
+    assert_eq!(world.sys.hand_outputs(child.handle), Err(Errno::NOTCONN));
+    world.quiet(line);
+    world.write(line, b"end");
+    world.hear(line, b"undisturbed");
+    assert_eq!(world.end_of(child), ExitStatus::Code(0));
+}
+
+fn a_worker_that_has_ended_cannot_be_handed_files(world: &World) {
+    world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
+    let child = world.fork(&[], |_| 7);
+    world.until(|| world.sys.hand_outputs(child.handle) == Err(Errno::PIPE));
+    assert_eq!(world.end_of(child), ExitStatus::Code(7));
+    assert_eq!(world.sys.hand_outputs(child.handle), Err(Errno::BADF));
+}
+
+fn a_worker_that_is_stopped_is_handed_files_until_there_is_no_room(world: &World) {
+    world.sys.redirect(StdStream::Stdout, "/dev/null").unwrap();
+    let told = world.news_handle();
+    let (child, line) = waits(world);
+    world.stop(told, child);
+    let mut answers = (0..10_000).map(|_| world.sys.hand_outputs(child.handle));
+    assert_eq!(answers.find(|answer| answer.is_err()), Some(Err(Errno::AGAIN)));
+    world.cont(told, child);
+    // It takes them all, and then there is room again.
+    world.until(|| world.sys.hand_outputs(child.handle) == Ok(()));
+    is_told(world, child, line);
+    world.hear(line, b"interrupted");
+    world.write(line, b"end");
+    assert_eq!(world.end_of(child), ExitStatus::Code(0));
 }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 const LOG: &str = "/var/x.log";
 
 fn logged(app: App) -> App {
@@ -45,6 +46,25 @@ fn s47_where_nothing_else_goes_wrong_everybody_is_seen_to_write_to_the_new_files
         clients(sim);
         sim.run_for(20 * SECOND);
         sim.heal_and_settle();
+    });
+}
+
+#[test]
+fn s47_a_worker_that_was_stopped_through_several_rotations_prints_on_the_last_file() {
+    check!(|sim| {
+        sim.host(|| logged(echo()));
+        sim.faults(Faults::only(&[Class::Schedule]));
+        sim.run_for(SECOND);
+        let worker = sim.workers()[0].pid;
+        sim.signal_worker(worker, Signal::Stop);
+        for _ in 0..3 {
+            sim.run_for(100 * MS);
+            sim.rotate_logs();
+        }
+        sim.run_for(100 * MS);
+        sim.signal_worker(worker, Signal::Cont);
+        sim.heal_and_settle();
+        assert!(sim.workers().iter().any(|known| known.pid == worker), "it lives");
     });
 }
 

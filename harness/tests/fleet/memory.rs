@@ -3,6 +3,7 @@
 use crate::apps::{fleet, lines, serve};
 use harness::{Class, Faults, Scripted, check};
 use host_core::fleet::death::Intent;
+use host_core::fleet::memory::MemoryFigure;
 use host_core::{App, Fleet};
 use std::time::Duration;
 
@@ -38,6 +39,21 @@ fn those_who_leak_are_replaced_in_advance_and_no_client_notices() {
         assert!(!deaths.is_empty(), "one has leaked 300 MiB");
         let replaced = |intent| matches!(intent, Some(Intent::TooLarge));
         assert!(deaths.iter().all(|death| replaced(death.intent) && !death.killed), "{deaths:?}");
+    });
+}
+
+#[test]
+fn where_looks_are_slow_they_are_taken_in_turn_and_find_whoever_leaks() {
+    check!(|sim| {
+        sim.play(Scripted::of("echo").slot(9).incarnations(1..=1).leak_memory(5 * MIB, SECOND));
+        let fleet = || bounded().workers(12).memory_period(2 * SECOND).memory_figure(MemoryFigure::Pss);
+        sim.host(move || app(fleet().run(lines)));
+        sim.faults(Faults::only(&[Class::Latency, Class::Schedule]));
+        sim.run_for(30 * SECOND);
+        sim.heal_and_settle();
+        let deaths = sim.fleet("echo").unwrap().deaths;
+        let [death] = deaths[..] else { panic!("one has leaked, and its successor does not: {deaths:?}") };
+        assert_eq!((death.worker.slot.number(), death.intent), (9, Some(Intent::TooLarge)));
     });
 }
 

@@ -18,14 +18,22 @@ fn prefork() -> App {
         .drain_timeout(Duration::from_secs(1))
         .nice(1)
         .host(|_| App::new("worker").service(Echo::default()));
-    App::new("echo").listen("echo", "127.0.0.1:7000").log("/var/echo.log").fleet(fleet)
+    App::new("echo")
+        .listen("echo", "127.0.0.1:7000")
+        .log("/var/echo.log")
+        .pid_file("/run/echo.pid")
+        .fleet(fleet)
 }
 
 /// What a host was told and ordered in a busy minute, and how many faults struck.
 fn live(seed: u64, app: fn() -> App, faults: Faults, class: Class) -> (u64, u32) {
     let mut sim = Sim::new(Choices::seeded(seed), &Pool::default());
-    sim.host(app);
     sim.faults(faults);
+    if class >= Class::PidFileDenied {
+        // It is there when a host begins, or never.
+        sim.run_for(Duration::from_secs(1));
+    }
+    sim.host(app);
     sim.clients("echo", 4, |c| {
         for round in 1.. {
             // Long enough to be cut, in parts that may come together or not, and new connections.
@@ -78,7 +86,7 @@ fn each_changes_something(classes: impl Iterator<Item = Class>) {
         let beside = companions(class);
         let (mut struck, mut changed) = (0, 0);
         for seed in 0..12 {
-            let key = (seed, class >= Class::WorkerHang, beside);
+            let key = (seed, [Class::WorkerHang, Class::PidFileDenied].map(|first| class >= first), beside);
             // Whether anything may go wrong at all is known to the machine, which has its freedoms then.
             let beside: Vec<_> = beside.iter().copied().chain([Class::WallJump]).collect();
             let without =

@@ -13,9 +13,11 @@ use crate::fleet::lanes::Lanes;
 use crate::fleet::message::{FromHost, FromWorker};
 use crate::fleet::reason;
 use crate::id::{FleetId, Slot, WorkerHandle, WorkerId};
+use crate::notice::Notice;
 use crate::sys::{
     Birth, ChildNews, Confinement, Errno, ExitStatus, ForkError, Handle, Interest, Pid, Signal, SlotsId, Sys,
 };
+use crate::time::Duration;
 use crate::worker::{Link, Worker};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -43,6 +45,8 @@ struct Staffed {
     slots: SlotsId,
     /// How many lines of each worker are told in a second; none if nobody reads what they print.
     output_rate: Option<u32>,
+    /// With whom the next look at memory begins.
+    memory_from: Slot,
     /// The last worker whose body failed, and why.
     reason: Option<(WorkerId, String)>,
 }
@@ -64,6 +68,9 @@ struct Child {
 const MESSAGES_MAX: u32 = 16;
 /// And when it has died, so that its last words are heard: more than a channel holds.
 const LAST_WORDS_MAX: u32 = 1024;
+/// For how long the host looks at the memory of workers in one go: the kernel walks page tables for some figures, and
+/// meanwhile nobody is served.
+const MEMORY_LOOK_MAX: Duration = Duration::from_millis(2);
 
 impl Children {
     /// Makes the pages, and looks whether this process may fork at all.
@@ -92,7 +99,16 @@ impl Children {
             let slots =
                 sys.slots(config.slots()).map_err(|errno| RunError::System { call: "mmap", errno })?;
             let config = Rc::new(config);
-            staffed.push(Staffed { config, body, policies, confinement, slots, output_rate, reason: None });
+            staffed.push(Staffed {
+                config,
+                body,
+                policies,
+                confinement,
+                slots,
+                output_rate,
+                reason: None,
+                memory_from: Slot::new(0),
+            });
         }
         Ok(Self { fleets: staffed, ..Self::default() })
     }
@@ -311,10 +327,19 @@ impl Driver {
         }
     }
 
-    /// One that cannot be told is about to be reaped.
-    pub(super) fn reopen(&self, worker: WorkerId) {
-        let Some(child) = self.children.links.get(&worker) else { return };
-        let _ = self.shared.sys.signal_child(child.process, Signal::Usr1);
+    pub(super) fn reopen(&mut self, worker: WorkerId) {
+        let Some(child) = self.children.links.get(&worker).filter(|child| child.captured.is_none()) else {
+            return;
+        };
+        match self.shared.sys.hand_outputs(child.process) {
+            // One that has none, or is about to be reaped.
+            Ok(()) | Err(Errno::NOTCONN | Errno::SRCH | Errno::PIPE | Errno::CONNRESET) => {}
+            Err(errno) => {
+                let fleet = self.children.name(worker.fleet);
+                let notice = Notice::OutputsKept { worker, errno };
+                self.tell_about(Some(&fleet.name), None, Some(worker.fleet), None, &notice);
+            }
+        }
     }
 
     /// One that cannot be told – its channel is full, or it is about to be reaped – does not wait in its loop.
@@ -350,10 +375,24 @@ impl Driver {
     pub(super) fn read_memory(&mut self, fleet: FleetId) {
         let sys = &self.shared.sys;
         let figure = self.children.fleets[fleet.index()].config.memory.figure;
-        let read = |(worker, child): (&WorkerId, &Child)| (*worker, sys.memory(child.process, figure));
-        let readings = self.children.of(fleet).map(read).collect();
-        // Many files take their time.
-        self.shared.now = self.shared.sys.now();
+        let begun = sys.now();
+        let mut now = begun;
+        let mut readings = Vec::new();
+        let mut next = Slot::new(0);
+        // Those whose turn has not come are first the next time.
+        let from = self.children.fleets[fleet.index()].memory_from;
+        let first = self.children.of(fleet).find(|(worker, _)| worker.slot >= from);
+        let from = first.map_or(next, |(worker, _)| worker.slot);
+        for (worker, child) in self.children.of(fleet).filter(|(worker, _)| worker.slot >= from) {
+            if !readings.is_empty() && now.since(begun) >= MEMORY_LOOK_MAX {
+                next = worker.slot;
+                break;
+            }
+            readings.push((*worker, sys.memory(child.process, figure)));
+            now = sys.now();
+        }
+        self.children.fleets[fleet.index()].memory_from = next;
+        self.shared.now = now;
         self.shared.registry.tell(Event::Memory { fleet, readings });
     }
 

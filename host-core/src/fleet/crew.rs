@@ -27,7 +27,7 @@ use crate::id::{FleetId, Slot, WorkerId};
 use crate::manager::Staff;
 use crate::random::Random;
 use crate::sys::{ConfineError, Errno, ForkError, Pid, Signal};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::timers::{Timer, Timers};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -121,8 +121,10 @@ pub(crate) struct Crew {
     trend: Trend,
     pauses: Pauses,
     lanes: Minding,
-    /// How much memory the workers have was asked, and is not known yet.
-    sampling: bool,
+    /// How much memory workers have was asked then, and is not known yet.
+    sampling: Option<Instant>,
+    /// How long the last answer took.
+    sample_took: Duration,
     /// The host has not run since the last look.
     has_paused: bool,
     kills: Kills,
@@ -164,7 +166,8 @@ impl Crew {
             trend: Trend::default(),
             pauses: Pauses::default(),
             lanes: Minding::new(config.lanes()),
-            sampling: false,
+            sampling: None,
+            sample_took: Duration::ZERO,
             has_paused: false,
             kills: Kills::default(),
             outage: false,

@@ -21,7 +21,8 @@ pub struct MemoryBound {
     pub max: Option<u64>,
     /// Of which figure. Default [`MemoryFigure::Rss`].
     pub figure: MemoryFigure,
-    /// How often the host looks. Default 10 s.
+    /// How often the host looks at each worker. Default 10 s; less often where all looks would cost more than a thousandth
+    /// of a processor, as with [`MemoryFigure::Pss`] and a hundred workers.
     pub period: Duration,
 }
 

@@ -73,6 +73,7 @@ variants! {
         23 = OutputLeftOut { worker, pid, generation, lines };
         24 = PolicyFailed;
         25 = ServiceFailed { callback };
+        26 = OutputsKept { worker, errno };
     }
     FleetNotice {
         1 = Starting { workers };

@@ -205,6 +205,17 @@ pub trait Processes {
     /// [`Errno::CHILD`] if it was reaped before, by this call or by somebody else.
     fn reap(&self, child: Handle, wait: bool) -> Result<Option<ExitStatus>, Errno>;
 
+    /// Hands a child the files that this process prints on (unix(7), `SCM_RIGHTS`), and tells it (USR1): it prints on them from
+    /// then on, whatever it does at that moment and whatever it could open itself.
+    ///
+    /// # Errors
+    /// [`Errno::SRCH`] or one of [`Errno::PIPE`] and [`Errno::CONNRESET`] if it has ended, [`Errno::AGAIN`] if it has not
+    /// taken what it was handed many times before, [`Errno::NOTCONN`] if it prints on no files of its parent.
+    fn hand_outputs(&self, child: Handle) -> Result<(), Errno> {
+        let _ = child;
+        Err(Errno::NOSYS)
+    }
+
     /// Sends a child a signal (pidfd_send_signal(2)). Succeeds for one that has ended and was not reaped.
     ///
     /// # Errors

@@ -665,6 +665,12 @@ impl Processes for Fake {
         self.take("signal_child", Ok(0)).map(drop)
     }
 
+    fn hand_outputs(&self, child: Handle) -> core::result::Result<(), Errno> {
+        let answer = self.take("hand_outputs", Ok(0)).map(drop);
+        self.note(format!("hand_outputs {} {answer:?}", h(child)));
+        answer
+    }
+
     fn memory(&self, child: Handle, figure: MemoryFigure) -> core::result::Result<u64, Errno> {
         let answer = self.take("memory", Ok(0)).map(|bytes| bytes as u64);
         self.note(format!("memory {} {figure:?} {answer:?}", h(child)));

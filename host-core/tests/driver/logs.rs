@@ -1,10 +1,11 @@
 //! The files of a host: what is written to them, when they are opened anew, and what a full disk does.
 
 use crate::fake::*;
+use host_core::Fleet;
 use host_core::app::App;
 use host_core::driver::{Until, run};
 use host_core::error::RunError;
-use host_core::sys::Errno;
+use host_core::sys::{Errno, ExitStatus};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -110,6 +111,34 @@ fn a_file_that_cannot_be_opened_anew_is_kept_and_that_is_told() {
     }
     let last = sys.lines(&["log_write"]).pop().expect("lines");
     assert!(last.starts_with("log_write h3 ") && last.ends_with("host stopped|"), "{last}");
+}
+
+#[test]
+fn workers_are_handed_what_the_host_prints_on_and_one_that_cannot_be_is_told() {
+    let cases: [(bool, Option<Errno>, &[&str], usize); 5] = [
+        (false, None, &["hand_outputs h7 Ok(())"], 0),
+        (false, Some(Errno::AGAIN), &["hand_outputs h7 Err(EAGAIN)"], 1),
+        // It is about to be reaped; or it was born when there were no files.
+        (false, Some(Errno::PIPE), &["hand_outputs h7 Err(EPIPE)"], 0),
+        (false, Some(Errno::NOTCONN), &["hand_outputs h7 Err(ENOTCONN)"], 0),
+        // What it prints is read by its host.
+        (true, None, &[], 0),
+    ];
+    for (is_captured, fails, expected, notices) in cases {
+        let sys = Fake::new();
+        sys.answer("hand_outputs", fails.map(Err));
+        let mut fleet = Fleet::new("f").workers(1).run(|_| Ok(()));
+        if is_captured {
+            fleet = fleet.capture_output();
+        }
+        let process = if is_captured { 11 } else { 7 };
+        sys.ends([Ok(Some(ExitStatus::Code(0)))]);
+        let reports = [Report::Ready(vec![2]), Report::Ready(vec![1]), Report::Ready(vec![process])];
+        let told = host(app().stdout("out").fleet(fleet), &sys, reports);
+        assert_eq!(sys.lines(&["hand_outputs"]), expected, "{fails:?}");
+        let keeps = "fleet `f`: worker 0 (incarnation 1) keeps the files that it prints on: not possible now, try again (EAGAIN)";
+        assert_eq!(told.iter().filter(|line| *line == keeps).count(), notices, "{told:?}");
+    }
 }
 
 #[test]

@@ -65,6 +65,50 @@ fn no_more_of_them_are_replaced_at_once_than_the_surge_allows_and_none_while_som
 }
 
 #[test]
+fn those_that_were_read_wait_for_their_share_of_the_period_and_the_others_for_less() {
+    let mut rig = Rig::up(bounded(3)).loud();
+    rig.play([
+        sample(),
+        (memory([("a0.1", Ok(7))]), ""),
+        (next(), "sample a in 10"),
+        sample(),
+        (memory([("a1.1", Ok(7)), ("a2.1", Ok(7))]), ""),
+        (next(), "sample a in 20"),
+        sample(),
+        // Nobody was there to be read, by the time that the order was carried out.
+        (memory([]), ""),
+        (next(), "sample a in 10"),
+    ]);
+}
+
+#[test]
+fn a_look_that_takes_its_time_is_taken_as_much_less_often_if_that_is_usual() {
+    let mut config = bounded(1);
+    // Nobody looks at beats meanwhile.
+    config.fleets[0].heartbeat_timeout = 100 * 3600 * 1000 * MS;
+    let mut rig = Rig::up(config).loud();
+    let slow = || (all([Row::Through(MS), memory([("a0.1", Ok(7))])]), "");
+    rig.play([
+        sample(),
+        slow(),
+        (next(), "sample a in 30"),
+        sample(),
+        slow(),
+        (next(), "sample a in 1000"),
+        sample(),
+        (memory([("a0.1", Ok(7))]), ""),
+        (next(), "sample a in 30"),
+        sample(),
+        // A host that was stopped for an hour looks again in a minute at the latest.
+        (all([Row::Through(3_600_000 * MS), memory([("a0.1", Ok(7))])]), ""),
+        (next(), "sample a in 30"),
+        sample(),
+        (all([Row::Through(3_600_000 * MS), memory([("a0.1", Ok(7))])]), ""),
+        (next(), "sample a in 60000"),
+    ]);
+}
+
+#[test]
 fn one_that_has_served_enough_and_has_too_much_is_replaced_once() {
     let mut rig = Rig::up(bounded(2));
     rig.play([

@@ -578,6 +578,7 @@ fn told(notice: &Notice, is_loud: bool) -> Option<String> {
         | Notice::LogFailed { .. }
         | Notice::LogLost { .. }
         | Notice::NotReopened { .. }
+        | Notice::OutputsKept { .. }
         | Notice::Fleet(_) => format!("{notice:?}, which no host of these tests tells"),
     })
 }

@@ -338,6 +338,7 @@ fn told(notice: &Notice) -> String {
         | Notice::LogFailed { .. }
         | Notice::LogLost { .. }
         | Notice::NotReopened { .. }
+        | Notice::OutputsKept { .. }
         | Notice::RecordingStopped { .. } => {
             format!("{notice:?}, which only a driver tells")
         }

@@ -6,12 +6,14 @@
 //! that it was ordered for. S14: whoever has died, and can be heard of, is reaped before the host waits
 //! again. S23: the host has the descriptors that its workers need, and no more with time. S37: who was asked
 //! to quit takes no new work. S38: a host that ends by itself leaves nobody. S42: when the host dies, its
-//! workers end as their policy says. Files of their own have S50 (`confined`), L2 (`hangs`), L4 (`stops`) and S43 (`births`).
+//! workers end as their policy says. Files of their own have S41 (`pid_files`), S50 (`confined`), L2 (`hangs`), L4
+//! (`stops`) and S43 (`births`).
 
 mod births;
 mod confined;
 mod hangs;
 pub(crate) mod pauses;
+mod pid_files;
 mod stops;
 
 use crate::check::Violation;

@@ -2,6 +2,7 @@
 
 use super::{Class, Fault, Faults, Laid};
 use crate::choice::Stream;
+use crate::kernel::pid_files::Cut;
 use crate::kernel::signals::{Disposition, ended_by};
 use crate::kernel::{Happening, Index, Kernel, Nanos, SECOND};
 use crate::story::Aside;
@@ -12,6 +13,9 @@ use host_core::sys::{ExitStatus, Signal};
 const OPERATOR: [Signal; 5] = [Signal::Ttin, Signal::Ttou, Signal::Hup, Signal::Usr2, Signal::Winch];
 /// How many signals a burst has at most: enough that some of them merge (K3).
 const BURST_MAX: u32 = 6;
+
+/// How many calls for a pid file a fault may wait for: a host makes seven until it has its own, and two when it goes.
+const CALLS: u32 = 8;
 
 impl Kernel {
     /// Whether a signal that nobody sees interrupts the call that `me` makes.
@@ -49,6 +53,11 @@ impl Kernel {
             Class::ExitRace => self.laid.exit_races = 1 + target % 3,
             Class::DiskFull => self.laid.disk_full = begins,
             Class::Rotation => self.rotate_all(target >> 14 == 3),
+            Class::PidFileDenied => self.laid.pid_file_denied = begins,
+            Class::PidFileCut => {
+                let holds = if target >> 15 == 1 { 0 } else { lasts };
+                self.laid.pid_file_cut = Some(Cut { calls: target % CALLS, holds });
+            }
             Class::Unconfined => self.laid.unconfined = 1 + target % 3,
             Class::Reset | Class::Silence => self.strike_connection(class, target),
             Class::WallJump => {
@@ -128,7 +137,7 @@ impl Kernel {
         self.after(lasts, Happening::Signal { index, signal: Signal::Cont });
     }
 
-    fn hold_for(&mut self, index: Index, lasts: Nanos) {
+    pub(crate) fn hold_for(&mut self, index: Index, lasts: Nanos) {
         self.hold(index);
         self.after(lasts, Happening::LetGo { index });
     }
@@ -153,6 +162,13 @@ impl Kernel {
         self.laid = Laid::default();
         if let Some(host) = self.host {
             self.signal(host, Signal::Cont);
+            self.let_go_for_good(host);
+        }
+        // Others that were started may have been the host when they were struck, or wait in the midst of a pid file.
+        for host in self.hosts.clone() {
+            if self.process(host).stopped {
+                self.signal(host, Signal::Cont);
+            }
             self.let_go_for_good(host);
         }
         for worker in self.workers.iter().copied().collect::<Vec<_>>() {

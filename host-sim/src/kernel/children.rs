@@ -15,6 +15,8 @@ use host_core::sys::{Birth, Body, Child, ChildNews, Errno, ExitStatus, ForkError
 
 /// What fork(2) costs a small parent; PLATFORM measured 59 to 77 µs.
 pub(crate) const FORK_COST: Nanos = 60 * MICROSECOND;
+/// What a look at the share that a process has of its pages costs.
+pub(crate) const PSS_COST: Nanos = 300 * MICROSECOND;
 /// From the end of the parent's call to the first step of the child.
 const START_DELAY: Nanos = 60 * MICROSECOND;
 
@@ -86,7 +88,7 @@ impl Kernel {
             child.outputs.clone_from(&self.processes[me as usize].outputs);
         }
         if child.outputs.iter().any(Option::is_some) && self.honours(Rule::ForkGivesBaseline) {
-            child.signals.set(&[Signal::Usr1], Disposition::Reopen);
+            child.signals.set(&[Signal::Usr1], Disposition::TakeFiles);
         }
         child.standing = self.processes[me as usize].standing.clone();
         child.death_signal = true;
@@ -143,7 +145,7 @@ impl Kernel {
         Holds { readable, hung_up: gone, ..Holds::default() }
     }
 
-    fn child_of(&mut self, me: Index, handle: Handle) -> Result<Index, Errno> {
+    pub(super) fn child_of(&mut self, me: Index, handle: Handle) -> Result<Index, Errno> {
         match self.object(me, handle) {
             Some(Object::Child(child)) => Ok(child),
             // What stands for no process is as bad as what stands for nothing (pidfd_send_signal(2)).

@@ -1,10 +1,9 @@
 //! The disk: files that are made and appended to, and space that is used up.
 
 use super::files::Object;
+use super::pid_files::PidFile;
 use super::{Call, Index, Kernel};
-use crate::marks::sometimes;
-use crate::trace::Kind;
-use host_core::sys::{Errno, Handle, Pid, PidFileError};
+use host_core::sys::{Errno, Handle};
 use std::collections::BTreeMap;
 
 /// What stands on the disk.
@@ -17,20 +16,7 @@ pub(crate) struct Disk {
     /// Those that are logs: the path that each was opened by, and whether its host could not open that anew.
     pub(super) logs: BTreeMap<u32, (String, bool)>,
     /// All pid files that ever were.
-    pid_files: Vec<PidFile>,
-}
-
-/// A pid file.
-#[derive(Debug)]
-struct PidFile {
-    path: String,
-    text: String,
-    /// It stands at its path.
-    is_there: bool,
-    /// Somebody has it open, and so locked (flock(2)).
-    is_locked: bool,
-    /// Who has taken it, and removes it.
-    owner: Index,
+    pub(crate) pid_files: Vec<PidFile>,
 }
 
 impl Default for Disk {
@@ -52,15 +38,14 @@ impl Disk {
 }
 
 impl Disk {
-    /// What the pid file at `path` says, if there is one.
-    pub(crate) fn pid_file(&self, path: &str) -> Option<&str> {
-        let file = self.pid_files.iter().find(|file| file.is_there && file.path == path);
-        file.map(|file| file.text.as_str())
+    /// The pid file that a path names.
+    pub(crate) fn named(&self, path: &str) -> Option<usize> {
+        self.pid_files.iter().position(|file| file.is_named && file.path == path)
     }
 
-    /// The last descriptor of a pid file is closed.
-    pub(crate) fn unlock(&mut self, file: u32) {
-        self.pid_files[file as usize].is_locked = false;
+    /// What the pid file at `path` says, if there is one.
+    pub(crate) fn pid_file(&self, path: &str) -> Option<String> {
+        self.named(path).map(|file| String::from_utf8_lossy(&self.pid_files[file].text).into_owned())
     }
 }
 
@@ -76,49 +61,6 @@ pub(crate) fn is_directory(path: &str) -> bool {
 }
 
 impl Kernel {
-    /// A file that nobody has locked is taken over, whatever it says.
-    pub(crate) fn pid_file(&mut self, me: Index, path: &str) -> Result<Handle, PidFileError> {
-        let fail = |kernel: &mut Self, call: &'static str, errno: Errno| {
-            kernel.record(me, Kind::Failed, Call::PidFile as u64, errno.raw() as u64);
-            Err(PidFileError::of(call, errno))
-        };
-        if !has_directory(path) {
-            return fail(self, "open", Errno::NOENT);
-        }
-        let number = self.process(me).number.map_or(0, |number| number.0);
-        let files = &mut self.disk.pid_files;
-        let found = files.iter().position(|file| file.is_there && file.path == path);
-        if let Some(file) = found.map(|place| &files[place]).filter(|file| file.is_locked) {
-            sometimes!("a pid file is taken");
-            return Err(PidFileError::Taken { by: file.text.trim().parse().ok().map(Pid) });
-        }
-        let place = found.unwrap_or(files.len());
-        let Some(handle) = self.open(me, Object::PidFile(place as u32)) else {
-            return fail(self, "open", Errno::MFILE);
-        };
-        sometimes!(found.is_some(), "a pid file is taken over");
-        let text = format!("{number}\n");
-        let has_room = self.disk.space >= text.len() as u64;
-        let file = PidFile { path: path.to_owned(), text, is_there: has_room, is_locked: true, owner: me };
-        match found {
-            Some(place) => self.disk.pid_files[place] = file,
-            None => self.disk.pid_files.push(file),
-        }
-        if !has_room {
-            self.close(me, handle);
-            return fail(self, "write", Errno::NOSPC);
-        }
-        Ok(handle)
-    }
-
-    /// Who closes a pid file that it has taken removes it first.
-    pub(crate) fn leave_pid_file(&mut self, me: Index, handle: Handle) {
-        if let Some(Object::PidFile(file)) = self.object(me, handle) {
-            let file = &mut self.disk.pid_files[file as usize];
-            file.is_there &= file.owner != me;
-        }
-    }
-
     /// A file that is appended to.
     pub(crate) fn record_create(&mut self, me: Index, path: &str) -> Result<Handle, Errno> {
         if !has_directory(path) {

@@ -264,6 +264,11 @@ impl Kernel {
         open.holders -= 1;
         let object = open.object;
         if open.holders > 0 {
+            if let Object::PidFile(locked) = object
+                && !self.honours(Rule::LockIsTheFiles)
+            {
+                self.unlock_pid_file(locked, file);
+            }
             self.closed_elsewhere(object);
             return;
         }
@@ -273,6 +278,9 @@ impl Kernel {
             self.process(watcher).poller.remove(watch);
         }
         self.files.free.push(file);
+        if let Object::PidFile(locked) = object {
+            self.unlock_pid_file(locked, file);
+        }
         self.last_close(object);
     }
 
@@ -311,8 +319,7 @@ impl Kernel {
             Object::Child(child) => self.process(child).seen_as = None,
             Object::Quit(worker) => self.process(worker).quit_file = None,
             Object::Bell(host) => self.process(host).bell = None,
-            Object::PidFile(file) => self.disk.unlock(file),
-            Object::Signals(_) | Object::Recording(_) => {}
+            Object::Signals(_) | Object::Recording(_) | Object::PidFile(_) => {}
         }
     }
 }

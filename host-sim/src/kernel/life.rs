@@ -86,6 +86,8 @@ impl Kernel {
         } else {
             self.process(index).life = Life::Gone;
         }
+        self.check_pid_files_of_the_dead(index, status);
+        self.stand_in_for_the_host(index);
         if Some(index) == self.host {
             self.check_end_of_host(index, status);
             self.after(0, Happening::Operator);

@@ -8,6 +8,9 @@ use host_core::sys::{Errno, Handle, Signal, StdStream};
 /// What is added to the name of a file that is renamed.
 const RENAMED: &str = ".1";
 
+/// So many messages wait in a socket.
+const HANDED_MAX: usize = 64;
+
 /// What a process prints on.
 #[derive(Clone, Debug)]
 pub(crate) struct Printed {
@@ -54,13 +57,31 @@ impl Kernel {
         self.processes[me as usize].outputs[stream.index()].as_ref().map(|printed| printed.file)
     }
 
-    /// What the handler of a worker does.
-    pub(super) fn reopen(&mut self, index: Index) {
-        sometimes!("a worker opens its outputs anew");
-        for output in StdStream::ALL {
-            let Some(printed) = &self.process(index).outputs[output.index()] else { continue };
-            let path = printed.path.clone();
-            let _ = self.redirect(index, output, &path);
+    /// A parent hands a child what it prints on, and tells it.
+    pub(crate) fn hand_outputs(&mut self, me: Index, child: Handle) -> Result<(), Errno> {
+        let index = self.child_of(me, child)?;
+        if self.process(index).outputs.iter().all(Option::is_none) {
+            return self.failed(me, Call::HandOutputs, Errno::NOTCONN);
+        }
+        if !self.process(index).is_living() {
+            return self.failed(me, Call::HandOutputs, Errno::PIPE);
+        }
+        if self.process(index).handed.len() >= HANDED_MAX {
+            return self.failed(me, Call::HandOutputs, Errno::AGAIN);
+        }
+        let outputs = self.process(me).outputs.clone();
+        self.process(index).handed.push(outputs);
+        self.signal(index, Signal::Usr1);
+        Ok(())
+    }
+
+    /// What the handler of a worker does: of several the last is what counts.
+    pub(super) fn take_outputs(&mut self, index: Index) {
+        let handed = std::mem::take(&mut self.process(index).handed);
+        sometimes!(handed.len() > 1, "a worker takes what it was handed several times");
+        if let Some(outputs) = handed.into_iter().next_back() {
+            sometimes!("a worker prints on the files that it was handed");
+            self.process(index).outputs = outputs;
         }
     }
 

@@ -69,6 +69,8 @@ pub(crate) struct Truth {
     pub(crate) watched: bool,
     /// By a fault, it ignores what it should heed.
     pub(crate) deaf: bool,
+    /// By a fault, it could not begin, or was killed: whoever has started it tries again.
+    pub(crate) kept_out: bool,
     /// How many times it has heard from its poller since it was asked to quit.
     pub(crate) polls_since_quit: u32,
     /// When it was stopped or not scheduled; the last span may be open.
@@ -143,6 +145,8 @@ pub(crate) struct Process {
     pub(crate) slow: Nanos,
     /// What it prints on, where that is a file: which, by output.
     pub(crate) outputs: [Option<Printed>; 2],
+    /// What its parent has handed it to print on, and it has not taken.
+    pub(crate) handed: Vec<[Option<Printed>; 2]>,
     // As a host.
     pub(crate) kick: Option<Duration>,
     /// The file that tells that a kick has found it alive.
@@ -206,6 +210,7 @@ impl Process {
             memory: MEMORY,
             slow: 0,
             outputs: [const { None }; 2],
+            handed: Vec::new(),
             kick: None,
             bell: None,
             rung: false,

@@ -88,6 +88,9 @@ rules! {
     PipeKeepsLastWords: "what is in a pipe is gone with its last writer";
     PipeIsBounded: "a pipe has room for everything";
     SmallWritesAreWhole: "of a small write a pipe takes what it has room for";
+    // Pid files
+    LockIsExclusive: "a file that is locked is locked again";
+    LockIsTheFiles: "the lock of a file goes with the first descriptor of it that is closed (K19)";
     // The poller
     LevelTriggered: "a handle that was reported is not reported again until something new happens";
     InterestDecides: "a handle that can be written is reported to who only wants to read";

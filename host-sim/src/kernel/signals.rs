@@ -21,8 +21,8 @@ pub(crate) enum Disposition {
     Quit,
     /// The handler that judges a host by its heartbeat.
     Kick,
-    /// The handler of a worker that opens anew what it prints on.
-    Reopen,
+    /// The handler of a worker that takes what its host hands it to print on.
+    TakeFiles,
 }
 
 /// What the kernel does by itself.
@@ -163,7 +163,7 @@ impl Signals {
             _ if keeps_held_back && self.holds_back(signal) => false,
             Disposition::Ignored => true,
             Disposition::Default => matches!(default_of(signal), Default::Nothing),
-            Disposition::ExitZero | Disposition::Quit | Disposition::Kick | Disposition::Reopen => false,
+            Disposition::ExitZero | Disposition::Quit | Disposition::Kick | Disposition::TakeFiles => false,
         }
     }
 
@@ -296,9 +296,9 @@ impl Kernel {
             Disposition::ExitZero => self.end(index, ExitStatus::Code(0)),
             Disposition::Quit => self.ask_to_quit(index),
             Disposition::Kick => self.kick(index),
-            Disposition::Reopen => {
+            Disposition::TakeFiles => {
                 self.interrupt(index);
-                self.reopen(index);
+                self.take_outputs(index);
             }
         }
     }
@@ -366,7 +366,8 @@ impl Kernel {
         let decided = verdict(now, beat, site, threshold);
         let hung = matches!(decided, Verdict::Hung { .. });
         self.record(index, Kind::Kick, now.since(beat).as_nanos() as u64, u64::from(hung));
-        if Some(index) == self.host {
+        // Until it comes to its loop, all that is known is of the host before it.
+        if Some(index) == self.host && self.process(index).loops {
             self.checks.on_kick(self.now, hung, threshold, &mut self.violation);
         }
         match decided {

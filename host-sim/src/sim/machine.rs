@@ -1,6 +1,7 @@
 //! What a machine is made of beside the application, and what is true on it: for tests and rules.
 
 use super::Sim;
+use crate::kernel::pid_files::Cut;
 use crate::kernel::process::{Life, Process, Run};
 use crate::kernel::rules::Rule;
 use host_core::App;
@@ -179,7 +180,33 @@ impl Sim {
 
     /// What the pid file at this path says, if there is one.
     pub fn pid_file(&self, path: &str) -> Option<String> {
-        self.kernel.borrow().disk.pid_file(path).map(str::to_owned)
+        self.kernel.borrow().disk.pid_file(path)
+    }
+
+    /// Puts a file where a host may want its pid file, of this user: one that somebody has left there, say. What stood
+    /// there is removed, as if by hand.
+    pub fn place_pid_file(&mut self, path: &str, user: u32, text: &str) {
+        self.remove_pid_file(path);
+        self.kernel.borrow_mut().place_pid_file(path, user, text.as_bytes());
+    }
+
+    /// Removes a pid file by hand, whoever has it; whether there was one.
+    pub fn remove_pid_file(&mut self, path: &str) -> bool {
+        let kernel = &mut *self.kernel.borrow_mut();
+        let found = kernel.disk.named(path);
+        if let Some(file) = found {
+            let file = &mut kernel.disk.pid_files[file];
+            // Whoever has it has a file without a name from here on.
+            (file.is_named, file.is_lost) = (false, true);
+        }
+        found.is_some()
+    }
+
+    /// The next host that uses its pid file is killed after `calls` more of the system calls that it makes for it, or, if
+    /// it is only `held`, not scheduled for so long.
+    pub fn cut_pid_file(&mut self, calls: u32, held: Option<Duration>) {
+        let holds = held.map_or(0, super::nanos);
+        self.kernel.borrow_mut().laid.pid_file_cut = Some(Cut { calls, holds });
     }
 
     /// Gives the host a child that it did not fork, and that dies at once.

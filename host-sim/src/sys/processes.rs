@@ -1,7 +1,7 @@
 //! `Processes` for one simulated process.
 
 use super::SimSys;
-use crate::kernel::children::FORK_COST;
+use crate::kernel::children::{FORK_COST, PSS_COST};
 use crate::kernel::slots::Seat;
 use crate::kernel::standing;
 use crate::kernel::{Call, MICROSECOND, Nanos};
@@ -86,9 +86,17 @@ impl Processes for SimSys {
         self.call(|kernel| kernel.signal_child(self.me, child, signal))
     }
 
-    fn memory(&self, child: Handle, _: MemoryFigure) -> Result<u64, Errno> {
-        // Simulated processes share no page.
-        self.call(|kernel| kernel.memory_of(self.me, child))
+    fn hand_outputs(&self, child: Handle) -> Result<(), Errno> {
+        self.call(|kernel| kernel.hand_outputs(self.me, child))
+    }
+
+    fn memory(&self, child: Handle, figure: MemoryFigure) -> Result<u64, Errno> {
+        // Simulated processes share no page; but the kernel does not know that before it has walked their tables.
+        let cost = match figure {
+            MemoryFigure::Rss => None,
+            MemoryFigure::Pss => Some(PSS_COST),
+        };
+        self.call_that_costs(cost, |kernel| kernel.memory_of(self.me, child))
     }
 
     fn child_news(&self, reap_strangers: bool) -> Option<ChildNews> {

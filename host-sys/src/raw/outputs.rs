@@ -1,58 +1,100 @@
-//! What a worker prints on, opened anew inside a signal.
+//! What a worker prints on, taken from its host inside a signal.
 //!
 //! # Safety
 //!
-//! The handler makes system calls only, and reads paths that are never freed.
+//! The handler makes system calls only.
 
-#![allow(unsafe_code, reason = "opening a file inside a signal handler has no safe interface")]
+#![allow(unsafe_code, reason = "receiving a file inside a signal handler has no safe interface")]
 
 use host_core::sys::StdStream;
-use std::ffi::{CStr, CString, c_char, c_int};
+use rustix::fd::{IntoRawFd as _, OwnedFd};
+use std::ffi::c_int;
+use std::mem::{MaybeUninit, size_of};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
-/// The paths of both outputs, where they have one; each is leaked, since a handler may be reading it.
-static PATHS: [AtomicPtr<c_char>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+/// Which outputs of this process are files: a bit each.
+static REDIRECTED: AtomicU8 = AtomicU8::new(0);
+/// Where a worker gets its files from; none in a host.
+static FILES: AtomicI32 = AtomicI32::new(-1);
 
-/// From here on [`reopen`] opens this file for `output`. The path is kept for ever, once for each path.
-pub(crate) fn remember_output(output: StdStream, path: CString) {
-    let place = &PATHS[output as usize];
-    if known(place).is_none_or(|before| before != path.as_c_str()) {
-        place.store(path.into_raw(), Ordering::Release);
+/// This process prints `output` on a file from here on.
+pub(crate) fn remember_output(output: StdStream) {
+    REDIRECTED.fetch_or(1 << output.index(), Ordering::Relaxed);
+}
+
+/// Which outputs of this process are files: a bit each, by [`StdStream::index`].
+pub(crate) fn redirected() -> u8 {
+    REDIRECTED.load(Ordering::Relaxed)
+}
+
+/// From here on the handler takes files from this socket, which stays open for ever.
+pub(crate) fn take_files_from(socket: OwnedFd) {
+    FILES.store(socket.into_raw_fd(), Ordering::Relaxed);
+}
+
+/// Room for one message: two descriptors.
+#[repr(C)]
+struct Control {
+    head: libc::cmsghdr,
+    files: [c_int; 2],
+}
+
+/// Prints on the files that the host has sent from here on, on the last of several. Async-signal-safe: recvmsg(2), dup2(2),
+/// write(2) and close(2).
+pub(super) fn take_files() {
+    let socket = FILES.load(Ordering::Relaxed);
+    while socket >= 0 && take_one_message(socket) {}
+}
+
+/// Whether there was one.
+fn take_one_message(socket: c_int) -> bool {
+    let mut outputs = 0_u8;
+    let mut vector = libc::iovec { iov_base: ptr::from_mut(&mut outputs).cast(), iov_len: 1 };
+    let mut control = MaybeUninit::<Control>::zeroed();
+    // SAFETY: a msghdr is plain integers and pointers; zeros are valid.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of::<Control>() as _;
+    // SAFETY: all that `message` points to lives on this stack, and is as long as it says.
+    let received =
+        unsafe { libc::recvmsg(socket, &raw mut message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
+    if received <= 0 {
+        return false;
     }
-}
-
-/// Whether any output has a path.
-pub(crate) fn has_outputs() -> bool {
-    PATHS.iter().any(|place| known(place).is_some())
-}
-
-/// Opens anew what this process prints on; what cannot be opened stays, and says so on the file that stays.
-/// Async-signal-safe: open(2), dup3(2), fcntl(2), write(2) and close(2).
-pub(super) fn reopen() {
+    // SAFETY: any bytes are a valid `Control`, and all of it began as zeros.
+    let Control { head, files } = unsafe { control.assume_init() };
+    let is_files = head.cmsg_level == libc::SOL_SOCKET && head.cmsg_type == libc::SCM_RIGHTS;
+    let room = head.cmsg_len.saturating_sub(size_of::<libc::cmsghdr>());
+    let mut files = files.into_iter().take(if is_files { room / size_of::<c_int>() } else { 0 });
     for output in StdStream::ALL {
-        let Some(path) = known(&PATHS[output as usize]) else { continue };
-        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC | libc::O_NOCTTY;
-        // SAFETY: `path` ends with a zero, and lives for ever.
-        let file = unsafe { libc::open(path.as_ptr(), flags | libc::O_NONBLOCK, 0o640) };
-        if file < 0 {
-            say(output);
+        if outputs & 1 << output.index() == 0 {
             continue;
         }
-        // SAFETY: `file` was opened above, and is this function's own. Whoever prints expects to wait for a reader:
-        // F_SETFL takes O_NONBLOCK away, and leaves what cannot be changed.
-        unsafe { libc::fcntl(file, libc::F_SETFL, libc::O_APPEND) };
-        // SAFETY: both are descriptors; the one that is replaced belongs to the process's output as such.
-        unsafe { libc::dup2(file, descriptor(output)) };
-        // SAFETY: as above.
-        unsafe { libc::close(file) };
+        match files.next() {
+            Some(file) => {
+                // SAFETY: both are descriptors; the one that is replaced belongs to the process's output as such.
+                unsafe { libc::dup2(file, descriptor(output)) };
+                // SAFETY: the kernel has made `file` for this function, and nobody else knows it.
+                unsafe { libc::close(file) };
+            }
+            // The kernel had no descriptor left for it.
+            None => say(output),
+        }
     }
+    true
 }
 
 fn say(output: StdStream) {
     let words: &[u8] = match output {
-        StdStream::Stdout => b"stdout cannot be opened anew; the file before is kept\n",
-        StdStream::Stderr => b"stderr cannot be opened anew; the file before is kept\n",
+        StdStream::Stdout => {
+            b"stdout has a new file, and there is no descriptor left for it; the file before is kept\n"
+        }
+        StdStream::Stderr => {
+            b"stderr has a new file, and there is no descriptor left for it; the file before is kept\n"
+        }
     };
     // SAFETY: `words` is as long as is said.
     unsafe { libc::write(descriptor(StdStream::Stderr), words.as_ptr().cast(), words.len()) };
@@ -63,10 +105,4 @@ const fn descriptor(output: StdStream) -> c_int {
         StdStream::Stdout => libc::STDOUT_FILENO,
         StdStream::Stderr => libc::STDERR_FILENO,
     }
-}
-
-fn known(place: &AtomicPtr<c_char>) -> Option<&'static CStr> {
-    let path = place.load(Ordering::Acquire);
-    // SAFETY: what is stored came from `CString::into_raw`, and is never freed.
-    (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
 }

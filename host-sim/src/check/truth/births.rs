@@ -12,7 +12,7 @@ use host_core::sys::Signal;
 /// What signals(7) of a worker says, as the README has it.
 const fn documented(signal: Signal, prints_on_files: bool) -> Disposition {
     match signal {
-        Signal::Usr1 if prints_on_files => Disposition::Reopen,
+        Signal::Usr1 if prints_on_files => Disposition::TakeFiles,
         Signal::Int | Signal::Term => Disposition::ExitZero,
         Signal::Quit => Disposition::Quit,
         Signal::Hup | Signal::Usr1 | Signal::Usr2 | Signal::Ttin | Signal::Ttou | Signal::Winch => {
