@@ -13,6 +13,7 @@ use std::io::{Write, sink, stderr, stdout};
 /// drain, TERM or INT to stop at once. Exit status: 0 after a stop, 71 if the system refused something, 78 if it
 /// cannot start like this.
 #[derive(Clone, Debug, Parser)]
+#[command(version)]
 pub struct Options {
     /// Where it listens; port 0 lets the kernel choose.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -70,6 +71,11 @@ pub struct Options {
     /// The user that workers become, by name or number, with its groups; the host stays who it is, and binds the address.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+
+    /// The group that workers become, by name or number; by default the first one of the user. A user's number that is in no
+    /// database needs one.
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
 
     /// Where workers work, by an absolute path: the host stays where it is.
     #[arg(long, value_name = "PATH")]
@@ -176,6 +182,9 @@ impl Options {
         }
         if let Some(user) = &self.user {
             fleet = fleet.user(user.as_str()).no_new_privs();
+        }
+        if let Some(group) = &self.group {
+            fleet = fleet.group(group.as_str());
         }
         if let Some(path) = &self.working_directory {
             fleet = fleet.working_directory(path);

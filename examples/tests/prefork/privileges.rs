@@ -47,6 +47,19 @@ fn status(pid: u32, field: &str) -> String {
 }
 
 #[test]
+fn workers_are_of_the_group_that_is_named_also_with_a_user_who_is_in_no_database() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::echo(1, &["--user", "61234", "--group", "61235"]);
+    for worker in server.workers() {
+        assert_eq!(status(worker, "Uid"), ["61234"; 4].join(" "));
+        assert_eq!(status(worker, "Gid"), ["61235"; 4].join(" "));
+        assert_eq!(status(worker, "Groups"), "61235", "and of none of the host's");
+    }
+}
+
+#[test]
 fn workers_are_the_user_that_is_named_and_the_host_is_who_it_was() {
     if !is_root() {
         return;
