@@ -26,7 +26,7 @@ use crate::check::truth::TruthCheck;
 use crate::check::{Checks, Stop, Violation};
 use crate::choice::Choices;
 use crate::fault::fate::Broken;
-use crate::fault::{Faults, Laid, Plan};
+use crate::fault::{Class, Faults, Laid, Plan};
 use crate::kernel::scripted::{Act, Part};
 use crate::trace::{Kind, Trace, Who};
 use channel::Channel;
@@ -70,6 +70,8 @@ pub(crate) enum Happening {
     Signal { index: Index, signal: Signal },
     /// A planned fault begins.
     Fault { index: usize, begins: bool },
+    /// A fault that nobody ends happens once more.
+    Recur { class: Class },
     /// The operator looks after the host process.
     Operator,
     /// A process that was exiting is a zombie.
