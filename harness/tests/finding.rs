@@ -5,8 +5,8 @@ use harness::check::{
     Budget, Engine, Plan, RUN_MAX, Record, Report, Site, find_and_shrink, replayed, search,
 };
 use harness::{Class, Faults, Scripted, Sim, site};
-use host_core::sys::Signal;
-use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Stream};
+use host_core::sys::{Signal, StdStream};
+use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Stream, Worker};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -321,27 +321,39 @@ fn h2_a_host_that_ends_by_itself_is_reported_with_its_reason() {
     assert!(report.violation.detail.contains("service `made` failed in receive: out of ideas"), "{report}");
 }
 
-/// Three workers in `f` that are ready once they have worked for so long.
-fn workers(boots_for: Duration) -> App {
+/// Three workers in `f`.
+fn workers(body: impl Fn(&mut Worker) -> Result + 'static) -> App {
     let fleet = Fleet::new("f")
         .workers(3)
         .boot_timeout(SECOND * 2)
         .heartbeat_timeout(SECOND)
         .degraded_retry(SECOND * 2)
         .backoff(SECOND / 20, SECOND)
-        .run(move |worker| {
-            worker.work(boots_for);
-            while worker.accept("door")?.is_some() {}
-            Ok(())
-        });
-    App::new("core").listen("door", "127.0.0.1:7000").poll_period_off().fleet(fleet)
+        .run(body);
+    let app = App::new("core").listen("door", "127.0.0.1:7000").stdout("/var/out");
+    app.poll_period_off().fleet(fleet)
+}
+
+fn waits(worker: &mut Worker) -> Result {
+    while worker.accept("door")?.is_some() {}
+    Ok(())
+}
+
+/// Cannot live without its diary.
+fn writes(worker: &mut Worker) -> Result {
+    loop {
+        worker.print(StdStream::Stdout, "still here\n")?;
+        if !worker.pause(SECOND) {
+            return Ok(());
+        }
+    }
 }
 
 #[test]
 fn l7_a_core_that_is_never_well_is_reported_with_those_who_are_pending() {
     let report = find(Plan { count: 10, ..ONCE }, |sim| {
         sim.play(Scripted::of("f").slot(1).never_ready());
-        sim.host(|| workers(Duration::ZERO));
+        sim.host(|| workers(waits));
         sim.run_for(SECOND);
         sim.heal_core_and_settle();
     });
@@ -359,7 +371,7 @@ fn l7_a_core_that_is_never_well_is_reported_with_those_who_are_pending() {
 fn l7_a_core_that_was_well_and_does_not_stay_so_is_reported_with_who_was_lost() {
     let report = find(Plan { count: 10, ..ONCE }, |sim| {
         sim.play(Scripted::of("f").slot(2).crash_after(SECOND * 12));
-        sim.host(|| workers(Duration::ZERO));
+        sim.host(|| workers(waits));
         sim.run_for(SECOND);
         sim.heal_core_and_settle();
     });
@@ -369,28 +381,25 @@ fn l7_a_core_that_was_well_and_does_not_stay_so_is_reported_with_who_was_lost() 
     assert!(seen.contains("slot 2 ") && !seen.contains("slot 0") && !seen.contains("slot 1"), "{seen}");
 }
 
-/// Who boots for most of what its fleet allows is lost where children begin late for ever, and well wherever that
-/// ends.
+/// Who has to write is lost where the disk is full for ever, and well wherever that ends.
 #[test]
 fn l7_what_only_a_fault_that_stays_brings_about_is_found_and_comes_down_to_that_fault() {
-    let story = |settle: fn(&mut Sim)| {
-        move |sim: &mut Sim| {
-            sim.host(|| workers(SECOND * 3 / 2));
-            sim.faults(Faults::only(&[Class::SlowBoot, Class::Latency, Class::DiskFull, Class::WorkerKill]));
-            sim.run_for(SECOND * 5);
-            settle(sim);
-        }
-    };
-    let many = Plan { count: 100, ..ONCE };
-    let healed = search(site!(), many, story(Sim::heal_and_settle));
+    fn story(sim: &mut Sim, settle: fn(&mut Sim)) {
+        sim.host(|| workers(writes));
+        sim.faults(Faults::only(&[Class::DiskFull, Class::Latency, Class::SlowBoot, Class::WorkerKill]));
+        sim.run_for(SECOND * 5);
+        settle(sim);
+    }
+    let many = Plan { count: 40, ..ONCE };
+    let healed = search(site!(), many, |sim| story(sim, Sim::heal_and_settle));
     assert!(healed.is_none(), "once it has ended: {}", healed.expect("a report"));
 
-    let stays = story(Sim::heal_core_and_settle);
+    let stays = |sim: &mut Sim| story(sim, Sim::heal_core_and_settle);
     let budget = Budget { time: RUN_MAX, runs: 500 };
     let found = find_and_shrink(site!(), many, &Engine::Random, budget, stays).expect("it is found");
     let Report { violation, plan, .. } = &found.report;
     assert_eq!(violation.id, "L7", "{}", found.report);
-    assert!(plan.contains("; for ever: ") && plan.contains("SlowBoot"), "{plan}");
+    assert!(plan.contains("; for ever: ") && plan.contains("DiskFull"), "{plan}");
 
     let shrunk = found.shrunk.expect("it fails again");
     assert_eq!(
@@ -408,7 +417,7 @@ fn l7_what_only_a_fault_that_stays_brings_about_is_found_and_comes_down_to_that_
     };
     let again = replayed(site!(), &record, stays).expect("the small one fails as well");
     assert_eq!(again.violation.id, "L7", "{again}");
-    assert!(again.plan.ends_with("; for ever: SlowBoot"), "{}", again.plan);
+    assert!(again.plan.ends_with("; for ever: DiskFull"), "{}", again.plan);
 }
 
 /// What the core itself needs is healed; of all else about half of what has struck stays.
@@ -417,7 +426,7 @@ fn l7_faults_that_leave_a_core_stay_in_about_half_of_the_runs_and_no_others_do()
     let [mut struck, mut stayed] = [[0; Class::ALL.len()]; 2];
     let counts = std::cell::RefCell::new((&mut struck, &mut stayed));
     let failed = search(site!(), Plan { count: 80, ..TWICE }, |sim| {
-        sim.host(|| workers(Duration::ZERO));
+        sim.host(|| workers(waits));
         sim.faults(Faults::all());
         sim.run_for(SECOND * 20);
         sim.heal_core_and_settle();

@@ -115,9 +115,16 @@ impl Kernel {
         }
     }
 
-    /// About half of the classes that have struck stay for good, of those that leave a core of hosts with these settings
-    /// able to be well.
-    pub(crate) fn perpetuate_faults(&mut self, config: &HostConfig) {
+    /// The end of all faults but those that nobody ends: about half of the classes that have struck, of those that leave a
+    /// core of hosts with these settings able to be well.
+    pub(crate) fn heal_all_but_fate(&mut self, config: &HostConfig) {
+        self.end_faults();
+        // Before anybody goes on: what somebody learns of it that it was stopped is a matter of what stays.
+        self.perpetuate_faults(config);
+        self.let_all_go_on();
+    }
+
+    fn perpetuate_faults(&mut self, config: &HostConfig) {
         for class in Class::ALL {
             let has_struck = self.plan.struck[class as usize] > 0;
             let Some(permanence) = class.permanence().filter(|_| has_struck) else { continue };

@@ -162,11 +162,21 @@ impl Kernel {
     /// The end of all faults. Those that were silent stay silent; whoever hangs goes on hanging, and
     /// whoever ignores signals ignores them, until somebody does something about it.
     pub(crate) fn heal(&mut self) {
+        self.end_faults();
+        self.let_all_go_on();
+    }
+
+    /// Nothing lies upon anything any more, and nothing that was planned happens.
+    pub(super) fn end_faults(&mut self) {
         self.plan.healed = self.plan.faults.len();
         self.faults = Faults::none();
         self.plan.enabled = Some(Faults::none());
         self.laid = Laid::default();
         self.broken.heal_classes();
+    }
+
+    /// Nobody is stopped or held any more.
+    pub(super) fn let_all_go_on(&mut self) {
         if let Some(host) = self.host {
             self.signal(host, Signal::Cont);
             self.let_go_for_good(host);

@@ -34,7 +34,7 @@ impl Sim {
     pub fn heal_core_and_settle(&mut self) {
         let config = self.kernel.borrow().checks.host().map(|host| host.config().clone());
         let Some(config) = config.filter(stands_in_part) else { return self.heal_and_settle() };
-        self.heal();
+        self.kernel.borrow_mut().heal_all_but_fate(&config);
         // Those that are most used: the lowest ones, as many as there are workers.
         for (index, fleet) in config.fleets.iter().enumerate() {
             let id = FleetId::new(index as u16);
@@ -42,7 +42,6 @@ impl Sim {
             let wanted = kernel.checks.host().and_then(|host| host.fleet_wanted(id)).unwrap_or_default();
             kernel.break_slots(id, &fleet.name, wanted as u16);
         }
-        self.kernel.borrow_mut().perpetuate_faults(&config);
         // What an operator has sent before is still to be read: it changes how many are wanted.
         self.run_until(OPERATORS_LAST, |_| false);
         let bound = settle::all_recover(&config.fleets) + self.patience_of_operators();
