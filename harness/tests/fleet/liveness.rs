@@ -105,7 +105,7 @@ fn pf_c24_a_host_that_was_stopped_kills_no_healthy_worker() {
             }
             Ok(())
         });
-        sim.faults(Faults::only(&[harness::Class::HostStop, harness::Class::WallJump]));
+        sim.faults(Faults::only(&[Class::HostStop, Class::WallJump]));
         sim.run_for(20 * SECOND);
         // It may have been stopped before it began.
         assert_eq!(sim.fleet("orders").map(|fleet| fleet.deaths).unwrap_or_default(), []);
