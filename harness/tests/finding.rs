@@ -2,10 +2,12 @@
 //! application or a scenario can break, a run that does; most others are broken by facts that no host gives, beside
 //! what checks them in `host-sim/src/check/`.
 
-use harness::check::{Plan, RUN_MAX, Report, Site, search};
-use harness::{Class, Faults, Sim, site};
-use host_core::sys::Signal;
-use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Stream};
+use harness::check::{
+    Budget, Engine, Plan, RUN_MAX, Record, Report, Site, find_and_shrink, replayed, search,
+};
+use harness::{Class, Faults, Scripted, Sim, site};
+use host_core::sys::{Signal, StdStream};
+use host_core::{App, Connected, Context, Fleet, Hosted, Listener, Ready, Result, Service, Stream, Worker};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -331,6 +333,174 @@ fn h2_a_host_that_ends_by_itself_is_reported_with_its_reason() {
     });
     assert_eq!(report.violation.id, "H2", "{report}");
     assert!(report.violation.detail.contains("service `made` failed in receive: out of ideas"), "{report}");
+}
+
+/// Three workers in `f`.
+fn workers(body: impl Fn(&mut Worker) -> Result + 'static) -> App {
+    let fleet = Fleet::new("f")
+        .workers(3)
+        .boot_timeout(SECOND * 2)
+        .heartbeat_timeout(SECOND)
+        .degraded_retry(SECOND * 2)
+        .backoff(SECOND / 20, SECOND)
+        .run(body);
+    let app = App::new("core").listen("door", "127.0.0.1:7000").stdout("/var/out");
+    app.poll_period_off().fleet(fleet)
+}
+
+fn waits(worker: &mut Worker) -> Result {
+    while worker.accept("door")?.is_some() {}
+    Ok(())
+}
+
+/// Cannot live without its diary.
+fn writes(worker: &mut Worker) -> Result {
+    loop {
+        worker.print(StdStream::Stdout, "still here\n")?;
+        if !worker.pause(SECOND) {
+            return Ok(());
+        }
+    }
+}
+
+#[test]
+fn l7_a_core_that_is_never_well_is_reported_with_those_who_are_pending() {
+    let report = find(Plan { count: 10, ..ONCE }, |sim| {
+        sim.play(Scripted::of("f").slot(1).never_ready());
+        sim.host(|| workers(waits));
+        sim.run_for(SECOND);
+        sim.heal_core_and_settle();
+    });
+    assert_eq!(report.violation.id, "L7", "{report}");
+    let seen = &report.violation.detail;
+    assert!(seen.contains("after the core was healed: fleet `f`: "), "{seen}");
+    assert!(seen.contains(" of slot 1 (pid ") || seen.contains("slot 1 rests"), "{seen}");
+    assert!(
+        !seen.contains("slot 0") && !seen.contains("slot 2"),
+        "who serves or is broken is not owed: {seen}"
+    );
+}
+
+#[test]
+fn l7_a_core_that_was_well_and_does_not_stay_so_is_reported_with_who_was_lost() {
+    let report = find(Plan { count: 10, ..ONCE }, |sim| {
+        sim.play(Scripted::of("f").slot(2).crash_after(SECOND * 12));
+        sim.host(|| workers(waits));
+        sim.run_for(SECOND);
+        sim.heal_core_and_settle();
+    });
+    assert_eq!(report.violation.id, "L7", "{report}");
+    let seen = &report.violation.detail;
+    assert!(seen.starts_with("the core was well, and then: fleet `f`: "), "{seen}");
+    assert!(seen.contains("slot 2 ") && !seen.contains("slot 0") && !seen.contains("slot 1"), "{seen}");
+}
+
+/// Who has to write is lost where the disk is full for ever, and well wherever that ends.
+#[test]
+fn l7_what_only_a_fault_that_stays_brings_about_is_found_and_comes_down_to_that_fault() {
+    fn story(sim: &mut Sim, settle: fn(&mut Sim)) {
+        sim.host(|| workers(writes));
+        sim.faults(Faults::only(&[Class::DiskFull, Class::Latency, Class::SlowBoot, Class::WorkerKill]));
+        sim.run_for(SECOND * 5);
+        settle(sim);
+    }
+    let many = Plan { count: 40, ..ONCE };
+    let healed = search(site!(), many, |sim| story(sim, Sim::heal_and_settle));
+    assert!(healed.is_none(), "once it has ended: {}", healed.expect("a report"));
+
+    let stays = |sim: &mut Sim| story(sim, Sim::heal_core_and_settle);
+    let budget = Budget { time: RUN_MAX, runs: 500 };
+    let found = find_and_shrink(site!(), many, &Engine::Random, budget, stays).expect("it is found");
+    let Report { violation, plan, .. } = &found.report;
+    assert_eq!(violation.id, "L7", "{}", found.report);
+    assert!(plan.contains("; for ever: ") && plan.contains("DiskFull"), "{plan}");
+
+    let shrunk = found.shrunk.expect("it fails again");
+    assert_eq!(
+        (shrunk.after.faults, shrunk.after.events()),
+        (1, 2),
+        "the fault, and that it stays: {}",
+        shrunk.after
+    );
+    let record = Record {
+        title: String::new(),
+        test: String::new(),
+        rule: "L7".to_owned(),
+        seen: String::new(),
+        script: shrunk.script.to_string().parse().expect("a script"),
+    };
+    let again = replayed(site!(), &record, stays).expect("the small one fails as well");
+    assert_eq!(again.violation.id, "L7", "{again}");
+    assert!(again.plan.ends_with("; for ever: DiskFull"), "{}", again.plan);
+}
+
+/// What the core itself needs is healed; of all else about half of what has struck stays.
+#[test]
+fn l7_faults_that_leave_a_core_stay_in_about_half_of_the_runs_and_no_others_do() {
+    let [mut struck, mut stayed] = [[0; Class::ALL.len()]; 2];
+    let counts = std::cell::RefCell::new((&mut struck, &mut stayed));
+    let failed = search(site!(), Plan { count: 80, ..TWICE }, |sim| {
+        sim.host(|| workers(waits));
+        sim.faults(Faults::all());
+        sim.run_for(SECOND * 20);
+        sim.heal_core_and_settle();
+        let (struck, stayed) = &mut *counts.borrow_mut();
+        for class in Class::ALL {
+            struck[class as usize] += u32::from(sim.struck(class) > 0);
+            stayed[class as usize] += u32::from(sim.perpetual_faults().contains(&class));
+        }
+    });
+    assert!(failed.is_none(), "{}", failed.expect("a report"));
+    let stay = [
+        Class::ShortIo,
+        Class::Interrupt,
+        Class::WallJump,
+        Class::Latency,
+        Class::Schedule,
+        Class::WorkerHang,
+        Class::WorkerStop,
+        Class::WorkerCrash,
+        Class::WorkerKill,
+        Class::IgnoreQuit,
+        Class::SlowBoot,
+        Class::LateNews,
+        Class::ExitRace,
+        Class::DiskFull,
+    ];
+    for class in Class::ALL {
+        let (struck, stayed) = (struck[class as usize], stayed[class as usize]);
+        // Not all boots are slow by so little that they come in time.
+        let least = if class == Class::SlowBoot { struck / 8 } else { struck / 4 };
+        let expected = if stay.contains(&class) { least.max(1)..=struck * 3 / 4 } else { 0..=0 };
+        assert!(expected.contains(&stayed), "{class:?} has struck in {struck} runs and stayed in {stayed}");
+    }
+}
+
+/// Who dies before it counts as stable, and is there again at once: nobody is missed, and the fleet is never well.
+#[test]
+fn l6_a_fleet_that_is_complete_and_stays_degraded_is_reported_by_its_name() {
+    let report = find(ONCE, |sim| {
+        sim.play(Scripted::of("f").crash_after(SECOND * 9 / 10));
+        sim.host(|| {
+            let fleet = Fleet::new("f")
+                .workers(1)
+                .heartbeat_timeout(SECOND)
+                .restart_budget(1, SECOND * 60)
+                .backoff(SECOND / 100, SECOND / 100)
+                .degraded_retry(SECOND / 100)
+                .stable_after(SECOND)
+                .run(|worker| {
+                    while worker.accept("door")?.is_some() {}
+                    Ok(())
+                });
+            App::new("frail").listen("door", "127.0.0.1:7000").poll_period_off().fleet(fleet)
+        });
+        sim.run_for(SECOND * 10);
+        sim.heal_and_settle();
+    });
+    assert_eq!(report.violation.id, "L6", "{report}");
+    let seen = &report.violation.detail;
+    assert!(seen.ends_with("after the last fault: fleet `f` is complete, and degraded still"), "{seen}");
 }
 
 #[test]

@@ -523,7 +523,8 @@ impl Link {
             };
             match answer {
                 Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
+                // The next wait begins anew: interrupted often enough, it would not beat at all.
+                Err(Errno::INTR) => self.sys.pulse(Pace::Waiting),
                 Err(Errno::TIMEDOUT) if until < deadline => self.sys.pulse(Pace::Waiting),
                 Err(Errno::CANCELED) if at_quit == AtQuit::BePatient && !patient => {
                     patient = true;

@@ -184,6 +184,11 @@ impl Faults {
         Self(self.0 & !class.bit())
     }
 
+    /// These and one class more.
+    pub(crate) const fn with(self, class: Class) -> Self {
+        Self(self.0 | class.bit())
+    }
+
     /// Whether anything is in it.
     pub(crate) const fn any(self) -> bool {
         self.0 != 0
@@ -242,7 +247,7 @@ impl Plan {
     }
 
     pub(crate) fn leave_out(&mut self, class: Class) {
-        self.left_out = Faults(self.left_out.0 | class.bit());
+        self.left_out = self.left_out.with(class);
     }
 
     /// All that was planned, healed or not.

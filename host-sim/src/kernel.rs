@@ -27,7 +27,7 @@ use crate::check::truth::TruthCheck;
 use crate::check::{Checks, Stop, Violation};
 use crate::choice::Choices;
 use crate::fault::fate::Broken;
-use crate::fault::{Faults, Laid, Plan};
+use crate::fault::{Class, Faults, Laid, Plan};
 use crate::kernel::scripted::{Act, Part};
 use crate::marks::sometimes;
 use crate::trace::{Kind, Trace, Who};
@@ -72,6 +72,8 @@ pub(crate) enum Happening {
     Signal { index: Index, signal: Signal },
     /// A planned fault begins.
     Fault { index: usize, begins: bool },
+    /// A fault that nobody ends happens once more.
+    Recur { class: Class },
     /// The operator looks after the host process.
     Operator,
     /// A process that was exiting is a zombie.

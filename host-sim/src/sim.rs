@@ -536,6 +536,7 @@ impl Sim {
             Happening::Syn { conn, attempt } => kernel.syn(conn, attempt),
             Happening::Signal { index, signal } => kernel.signal(index, signal),
             Happening::Fault { index, begins } => kernel.strike(index, begins),
+            Happening::Recur { class } => kernel.recur(class),
             Happening::Operator => {
                 drop(kernel);
                 self.operate();
@@ -711,10 +712,21 @@ impl Sim {
         self.kernel.borrow().choices.seed()
     }
 
-    /// The faults that have begun, in one line.
+    /// The faults that have begun, in one line, and which classes of them nobody ends.
     pub fn plan(&self) -> String {
         let kernel = self.kernel.borrow();
-        kernel.plan.until(kernel.now)
+        let mut told = kernel.plan.until(kernel.now);
+        let for_ever: Vec<_> = self.perpetual_faults().iter().map(|class| format!("{class:?}")).collect();
+        if !for_ever.is_empty() {
+            told += "; for ever: ";
+            told += &for_ever.join(", ");
+        }
+        told
+    }
+
+    /// The classes of faults that nobody ends, since [`heal_core_and_settle`](Self::heal_core_and_settle) has left them.
+    pub fn perpetual_faults(&self) -> Vec<Class> {
+        self.kernel.borrow().broken.classes().collect()
     }
 
     /// How many faults of a class have struck.

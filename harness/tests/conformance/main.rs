@@ -83,7 +83,11 @@ fn tell(said: String) {
 fn main() {
     let cases = || CASES.iter().flat_map(|(cases, adopts)| cases.iter().map(move |case| (case, *adopts)));
     if let Ok(child) = std::env::var(CHILD) {
-        let all = cases().chain([(&programs::CASE, false), (&mutants::CASE, false)]);
+        let all = cases().chain([
+            (&programs::CASE, false),
+            (&programs::CASE_OF_A_WRONG_MODEL, false),
+            (&mutants::CASE, false),
+        ]);
         let found = all.into_iter().find(|(case, _)| case.name == child);
         let (case, adopts) = found.unwrap_or_else(|| panic!("{CHILD} is `{child}`, but must name a case"));
         arms::run_as_child(case, adopts);
@@ -98,6 +102,9 @@ fn main() {
     });
     let others = [
         Trial::test("programs", || arms::real(&programs::CASE, limit_of_programs()).map(tell)),
+        Trial::test("disagreements", || {
+            arms::real(&programs::CASE_OF_A_WRONG_MODEL, LIMIT_OF_PROGRAMS).map(drop)
+        }),
         Trial::test("mutants", || arms::real(&mutants::CASE, LIMIT_OF_PROGRAMS).map(tell)),
         Trial::test("facts", move || facts::each_has_a_case(&mut cases().map(|(case, _)| case.name))),
     ];

@@ -12,9 +12,10 @@ use crate::world::World;
 use harness::Sim;
 use host_core::sys::{Birth, ExitStatus, Interest, OnHostDeath, Signal, SlotsId, Sys};
 use host_core::time::Duration;
-use host_sim::{Choices, Pool};
+use host_sim::{Choices, Pool, Rule};
 use program::{Dice, Program};
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// How many machines may disagree with the real one before it counts.
@@ -68,6 +69,62 @@ fn a_step_that_a_stopped_child_skips_takes_its_places(world: &World) {
         "child 1 at the end: signal KILL",
     ];
     assert_eq!(outcomes, expected);
+}
+
+/// Runs on the real kernel: a model that is wrong is told by the least program that shows it.
+pub(crate) const CASE_OF_A_WRONG_MODEL: Case = Case {
+    name: "of_a_program_on_which_kernels_disagree_no_more_is_told_than_shows_it",
+    body: a_disagreement_is_told,
+};
+
+/// A rule that is broken; a program with much that has nothing to do with it; the least of it that shows the rule; and
+/// the line of the step that differs.
+const DISAGREEMENTS: &[(Rule, &str, &str, &str)] = &[
+    (
+        Rule::MessagesHaveBounds,
+        "0 listen 2 0; 0 channel 0 0; 0 count 4 0; 0 fork 6 0; 0 write 1 3; 0 slot-claim 1 2; 0 write 1 4; \
+            1 count 2 0; 0 connect 0 0; 0 read 2 9; 0 quit-asked 0 0; 0 close 0 0",
+        "0 nothing 1 0; 0 channel 0 0; 0 write 1 3; 0 write 1 4; 0 read 2 9",
+        "0 read 2 9                 3 c3 <- simulated: 7 c3d4",
+    ),
+    (
+        Rule::DeletedIsSilent,
+        "0 listen 2 0; 0 connect 0 0; 0 channel 0 0; 0 poll-add 0 1; 0 poll-add 2 1; 0 write 3 5; 0 fork 0 0; \
+            0 signals 3 0; 0 poll-delete 2 0; 1 quit-asked 0 0; 0 poll-look 0 0; 0 accept 0 0",
+        "0 nothing 1 0; 0 nothing 1 0; 0 channel 0 0; 0 poll-add 2 1; 0 write 3 5; 0 poll-delete 2 0; 0 poll-look 0 0",
+        "0 poll-look 0 0            (nothing) <- simulated: 2:r--",
+    ),
+];
+
+fn a_disagreement_is_told(world: &World) {
+    let pool = Pool::default();
+    for (rule, program, least, differs) in DISAGREEMENTS {
+        let observed = Observed::of(world, program.parse().unwrap());
+        let lay = |sim: &mut Sim| sim.break_rule(*rule);
+        let judged = AssertUnwindSafe(|| observed.judged_by(world, &pool, "the given one", &lay));
+        let said = match catch_unwind(judged) {
+            Ok(allowed) => panic!("{rule:?} is broken, and its program allowed: {allowed:?}"),
+            Err(payload) => payload.downcast::<String>().expect("words"),
+        };
+        let lines: Vec<_> = said.lines().collect();
+        let begin = format!(
+            "what a program did on the real kernel was done by none of {MACHINES} simulated machines (the given one):"
+        );
+        assert_eq!(lines[0], begin, "{said}");
+        let steps: Vec<_> = lines[1..].iter().take_while(|line| !line.is_empty()).collect();
+        assert_eq!(steps.len(), least.split(';').count(), "one line for each step: {said}");
+        let marked: Vec<_> = steps.iter().filter(|line| line.contains(" <- simulated: ")).collect();
+        assert!(
+            marked.len() == 1 && marked[0].ends_with(differs),
+            "the step that differs, and no other: {said}"
+        );
+        let again =
+            format!("again: HOST_PROGRAM='{least}' cargo test -p harness --test conformance programs");
+        assert_eq!(lines.last(), Some(&again.as_str()), "{said}");
+        // The model that is not broken allows what is left.
+        let allowed = Observed::of(world, least.parse().unwrap()).allowed(&pool, &|_| {});
+        assert!(allowed.is_ok(), "{rule:?}: {allowed:?}");
+    }
 }
 
 /// How many programs there are, unless [`COUNT`] says so.
@@ -134,17 +191,22 @@ impl Observed {
     /// # Panics
     /// If nobody does, or each time it is run only somebody in haste, with the least part of it of which that holds.
     fn judged(self, world: &World, pool: &Pool, which: &str) -> Allowed {
-        let at_rest = |observed: &Self| observed.allowed_by(MACHINES_AT_REST, pool, &|_| {});
+        self.judged_by(world, pool, which, &|_| {})
+    }
+
+    /// The same, on machines as `lay` makes them.
+    fn judged_by(self, world: &World, pool: &Pool, which: &str, lay: &dyn Fn(&mut Sim)) -> Allowed {
+        let at_rest = |observed: &Self| observed.allowed_by(MACHINES_AT_REST, pool, lay);
         if let Ok(machine) = at_rest(&self) {
             return Allowed::AtRest(machine);
         }
-        let (machines, who) = match self.allowed(pool, &|_| {}) {
+        let (machines, who) = match self.allowed(pool, lay) {
             Err(_) => (MACHINES, format!("none of {MACHINES} simulated machines")),
             Ok(_) if (0..AGAIN).any(|_| at_rest(&self.again(world)).is_ok()) => return Allowed::Late,
             Ok(_) => (MACHINES_AT_REST, format!("simulated machines in haste only, each of {AGAIN} times")),
         };
-        let least = self.shrunk(world, pool, machines);
-        let simulated = least.allowed_by(machines, pool, &|_| {}).expect_err("it was not allowed either");
+        let least = self.shrunk(world, pool, machines, lay);
+        let simulated = least.allowed_by(machines, pool, lay).expect_err("it was not allowed either");
         panic!(
             "what a program did on the real kernel was done by {who} ({which}):\n{}\nagain: HOST_PROGRAM='{}' cargo test -p harness --test conformance programs",
             least.difference(&simulated),
@@ -203,16 +265,17 @@ impl Observed {
     }
 
     /// The least part of it that none of the first `machines` allows either.
-    fn shrunk(self, world: &World, pool: &Pool, machines: u64) -> Self {
+    fn shrunk(self, world: &World, pool: &Pool, machines: u64, lay: &dyn Fn(&mut Sim)) -> Self {
         let mut least = self;
         let mut place = least.program.steps.len();
         while place > 0 {
             place -= 1;
-            let Some(fewer) = least.program.without(place) else { continue };
-            let fewer = Self::of(world, fewer);
-            if fewer.allowed_by(machines, pool, &|_| {}).is_err() {
+            let fewer = Self::of(world, least.program.without(place));
+            if fewer.allowed_by(machines, pool, lay).is_err() {
+                // What is left of a step may not be needed either.
+                let is_left = fewer.program.steps.len() == least.program.steps.len();
                 least = fewer;
-                place = place.min(least.program.steps.len());
+                place += usize::from(is_left);
             }
         }
         least
@@ -226,7 +289,8 @@ impl Observed {
         let length = self.outcomes.len().max(simulated.len());
         for (place, step) in steps.take(length).enumerate() {
             let [real, simulated] = [&self.outcomes, simulated]
-                .map(|outcomes| outcomes.get(place).map_or("nothing", String::as_str));
+                .map(|outcomes| outcomes.get(place).map_or("nothing", String::as_str))
+                .map(|outcome| if outcome.is_empty() { "(nothing)" } else { outcome });
             let mark = if real == simulated { "" } else { " <- simulated: " };
             let other = if real == simulated { "" } else { simulated };
             lines += &format!("{place:>3}  {step:<26} {real}{mark}{other}\n");

@@ -1,6 +1,6 @@
 //! Who hangs is found: not before the threshold, and not long after it.
 
-use harness::{Faults, check};
+use harness::{Class, Faults, check};
 use host_core::fleet::death::Intent;
 use host_core::sys::Signal;
 use host_core::time::Duration;
@@ -105,7 +105,7 @@ fn pf_c24_a_host_that_was_stopped_kills_no_healthy_worker() {
             }
             Ok(())
         });
-        sim.faults(Faults::only(&[harness::Class::HostStop, harness::Class::WallJump]));
+        sim.faults(Faults::only(&[Class::HostStop, Class::WallJump]));
         sim.run_for(20 * SECOND);
         // It may have been stopped before it began.
         assert_eq!(sim.fleet("orders").map(|fleet| fleet.deaths).unwrap_or_default(), []);
@@ -122,5 +122,26 @@ fn an_idle_fleet_wakes_nobody_more_than_its_threshold_needs() {
         // A tick and the beats, each with what follows, each three seconds.
         let facts = sim.facts() - before;
         assert!(facts <= 20 * 8, "{facts} facts and orders in an idle minute");
+    });
+}
+
+#[test]
+fn an_idle_worker_whose_waits_are_interrupted_time_and_again_beats_all_the_same() {
+    check!(|sim| {
+        sim.host(|| {
+            let fleet = Fleet::new("orders").workers(3).heartbeat_timeout(SECOND).idle_beats().run(obey);
+            App::new("orders").listen("orders", "127.0.0.1:7000").poll_period_off().fleet(fleet)
+        });
+        sim.faults(Faults::only(&[Class::Interrupt]));
+        // Who has a client that says nothing waits for it.
+        sim.clients("orders", 3, |c| {
+            c.write_all(b".")?;
+            c.expect(b".")?;
+            c.pause(60 * SECOND);
+            Ok(())
+        });
+        sim.run_for(60 * SECOND);
+        let deaths = sim.fleet("orders").unwrap().deaths;
+        assert!(deaths.is_empty(), "{deaths:?}");
     });
 }

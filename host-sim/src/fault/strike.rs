@@ -60,40 +60,55 @@ impl Kernel {
             }
             Class::Unconfined => self.laid.unconfined = 1 + target % 3,
             Class::Reset | Class::Silence => self.strike_connection(class, target),
-            Class::WallJump => {
-                // Up to ten years, either way.
-                let years = i128::from(target % 21) - 10;
-                self.wall_offset += years * 365 * 86_400 * i128::from(SECOND);
-            }
+            Class::WallJump => self.jump_wall(target),
             Class::HostStop => self.on_host(|kernel, host| kernel.stop_for(host, lasts)),
             Class::Kick => self.on_host(|kernel, host| kernel.signal(host, Signal::Usr1)),
             Class::OperatorSignals => self.on_host(Self::burst),
             Class::HostSlow => self.on_host(|kernel, host| kernel.hold_for(host, lasts)),
             // By signals, as an operator does it, or by a freezer that tells nobody (cgroups(7)).
             Class::Freeze => self.on_host(|kernel, host| kernel.freeze(host, lasts, target % 2 == 0)),
-            Class::WorkerHang => {
-                self.on_worker(target, |kernel, worker| kernel.process(worker).hangs_next = true);
+            Class::WorkerHang
+            | Class::WorkerStop
+            | Class::WorkerCrash
+            | Class::WorkerKill
+            | Class::IgnoreQuit => {
+                self.on_worker(target, |kernel, worker| {
+                    kernel.strike_worker(worker, class, Some(lasts), target);
+                });
             }
-            Class::WorkerStop => self.on_worker(target, |kernel, worker| {
-                kernel.signal(worker, Signal::Stop);
-                // One in four is never continued.
-                if target >> 14 != 3 {
-                    kernel.after(lasts, Happening::Signal { index: worker, signal: Signal::Cont });
-                }
-            }),
-            Class::WorkerCrash => self.on_worker(target, |kernel, worker| {
-                let by_itself = target >> 15 == 1;
-                kernel.end(worker, if by_itself { ExitStatus::Code(0) } else { ended_by(Signal::Segv) });
-            }),
-            Class::WorkerKill => {
-                self.on_worker(target, |kernel, worker| kernel.signal(worker, Signal::Kill));
-            }
-            Class::IgnoreQuit => self.on_worker(target, |kernel, worker| {
-                let soft = [Signal::Term, Signal::Int, Signal::Quit];
-                kernel.process(worker).signals.set(&soft, Disposition::Ignored);
-                kernel.process(worker).truth.deaf = true;
-            }),
         }
+    }
+
+    /// Strikes this worker; who is stopped for no time that is known is never continued.
+    pub(super) fn strike_worker(&mut self, worker: Index, class: Class, lasts: Option<Nanos>, target: u32) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other class strikes workers")]
+        match class {
+            Class::WorkerHang => self.process(worker).hangs_next = true,
+            Class::WorkerStop => {
+                self.signal(worker, Signal::Stop);
+                // One in four is never continued.
+                if let Some(lasts) = lasts.filter(|_| target >> 14 != 3) {
+                    self.after(lasts, Happening::Signal { index: worker, signal: Signal::Cont });
+                }
+            }
+            Class::WorkerCrash => {
+                let by_itself = target >> 15 == 1;
+                self.end(worker, if by_itself { ExitStatus::Code(0) } else { ended_by(Signal::Segv) });
+            }
+            Class::WorkerKill => self.signal(worker, Signal::Kill),
+            Class::IgnoreQuit => {
+                let soft = [Signal::Term, Signal::Int, Signal::Quit];
+                self.process(worker).signals.set(&soft, Disposition::Ignored);
+                self.process(worker).truth.deaf = true;
+            }
+            _ => unreachable!("{class:?} strikes no worker"),
+        }
+    }
+
+    /// The wall clock jumps by up to ten years, either way.
+    pub(super) fn jump_wall(&mut self, target: u32) {
+        let years = i128::from(target % 21) - 10;
+        self.wall_offset += years * 365 * 86_400 * i128::from(SECOND);
     }
 
     fn strike_connection(&mut self, class: Class, target: u32) {
@@ -156,10 +171,21 @@ impl Kernel {
     /// The end of all faults. Those that were silent stay silent; whoever hangs goes on hanging, and
     /// whoever ignores signals ignores them, until somebody does something about it.
     pub(crate) fn heal(&mut self) {
+        self.end_faults();
+        self.let_all_go_on();
+    }
+
+    /// Nothing lies upon anything any more, and nothing that was planned happens.
+    pub(super) fn end_faults(&mut self) {
         self.plan.healed = self.plan.faults.len();
         self.faults = Faults::none();
         self.plan.enabled = Some(Faults::none());
         self.laid = Laid::default();
+        self.broken.heal_classes();
+    }
+
+    /// Nobody is stopped or held any more.
+    pub(super) fn let_all_go_on(&mut self) {
         if let Some(host) = self.host {
             self.signal(host, Signal::Cont);
             self.let_go_for_good(host);

@@ -2,6 +2,7 @@
 //! host breaks.
 
 use super::{Pool, Sim};
+use crate::check::Violation;
 use crate::choice::Choices;
 use crate::kernel::SECOND;
 use crate::violation_of;
@@ -21,6 +22,7 @@ use std::rc::Rc;
 
 const MS: Duration = Duration::from_millis(1);
 const SIGNALS: u64 = u64::MAX;
+const LOG: &str = "/var/careless.log";
 
 /// What is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ enum Loses {
     Continues,
     /// Looks: nobody is ever judged.
     Looks,
+    /// That its log is to be opened anew.
+    Rotations,
 }
 
 struct Careless {
@@ -44,11 +48,15 @@ struct Careless {
     children: Vec<(WorkerId, Child, Handle)>,
     /// How long a worker computes before it gives its next sign of life.
     work: Duration,
+    log: Handle,
 }
 
 impl Careless {
     fn run(mut self) -> u8 {
-        let signals = self.sys.signals(&[Signal::Chld, Signal::Cont, Signal::Term]).expect("a descriptor");
+        let signals = self
+            .sys
+            .signals(&[Signal::Chld, Signal::Cont, Signal::Term, Signal::Usr1])
+            .expect("a descriptor");
         self.sys.poll_add(signals, SIGNALS, Interest::READ).expect("it is new");
         let mut events = Vec::new();
         loop {
@@ -100,6 +108,10 @@ impl Careless {
                 let readings = self.children.iter().map(read).collect();
                 self.facts.push_front(Event::Beats { fleet, readings });
             }
+            Action::ReopenFiles if self.loses != Loses::Rotations => {
+                self.sys.close(self.log);
+                self.log = self.sys.log_open(LOG).expect("a file");
+            }
             _ => {}
         }
     }
@@ -146,6 +158,11 @@ impl Careless {
 /// What is found in ten seconds of a host that loses something and has one worker with a heartbeat timeout of a
 /// second.
 fn found(loses: Loses, work: Duration, story: impl Fn(&mut Sim)) -> Option<&'static str> {
+    seen(loses, work, story).map(|violation| violation.id)
+}
+
+/// The same, in all its words.
+fn seen(loses: Loses, work: Duration, story: impl Fn(&mut Sim)) -> Option<Violation> {
     let fleet = FleetConfig {
         workers: Some(1),
         heartbeat_timeout: 1000 * MS,
@@ -159,7 +176,8 @@ fn found(loses: Loses, work: Duration, story: impl Fn(&mut Sim)) -> Option<&'sta
         sys.witness(Fact::Begin(&config));
         let facts = [Event::Started { turns_max: None }].into();
         let host = Host::new(config);
-        Careless { sys, loses, page, host, facts, children: Vec::new(), work }.run()
+        let log = sys.log_open(LOG).expect("a file");
+        Careless { sys, loses, page, host, facts, children: Vec::new(), work, log }.run()
     });
     sim.kernel.borrow_mut().host = Some(host);
     sim.kernel.borrow_mut().give_number(host);
@@ -168,7 +186,7 @@ fn found(loses: Loses, work: Duration, story: impl Fn(&mut Sim)) -> Option<&'sta
         story(&mut sim);
         sim.run_for(Duration::from_secs(10));
     }));
-    ended.err().map(|payload| violation_of(&*payload).id)
+    ended.err().map(|payload| violation_of(&*payload))
 }
 
 #[test]
@@ -193,6 +211,20 @@ fn l4_a_stop_that_does_not_end_is_seen() {
     };
     assert_eq!(found(Loses::Nothing, 5 * MS, term), None);
     assert_eq!(found(Loses::Signals, 5 * MS, term), Some("L4"));
+}
+
+#[test]
+fn s47_a_log_that_is_not_opened_anew_is_named_with_who_writes_to_it() {
+    let rotated = |sim: &mut Sim| {
+        sim.run_for(Duration::from_secs(1));
+        sim.rotate_logs();
+        sim.heal_and_settle();
+    };
+    assert_eq!(seen(Loses::Nothing, 5 * MS, rotated), None);
+    let seen = seen(Loses::Rotations, 5 * MS, rotated).expect("it is seen");
+    assert_eq!(seen.id, "S47", "{seen}");
+    let pending = "`host` writes to what was `/var/careless.log` and was renamed";
+    assert!(seen.detail.ends_with(pending), "{seen}");
 }
 
 /// Host and worker are stopped for five seconds soon after the worker's sign of life.

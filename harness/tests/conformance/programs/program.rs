@@ -168,16 +168,15 @@ impl Program {
         tables[usize::from(by)]
     }
 
-    /// Without one of its steps, or `None` if there is nothing of it to take out.
-    pub(crate) fn without(&self, place: usize) -> Option<Self> {
+    /// Without one of its steps. The places that it takes stay; of what is left then, nothing does.
+    pub(crate) fn without(&self, place: usize) -> Self {
         let mut steps = self.steps.clone();
         let step = steps.remove(place);
         let last = place == steps.len();
-        if step.handles() > 0 && !last {
-            let left = Step { verb: Verb::Nothing, a: step.handles() as u64, b: 0, ..step };
-            (step != left).then(|| steps.insert(place, left))?;
+        if step.handles() > 0 && !last && step.verb != Verb::Nothing {
+            steps.insert(place, Step { verb: Verb::Nothing, a: step.handles() as u64, b: 0, ..step });
         }
-        Some(Self { steps })
+        Self { steps }
     }
 }
 
