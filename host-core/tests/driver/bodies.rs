@@ -521,6 +521,8 @@ fn idle_workers_beat_twice_a_timeout_if_their_fleet_asks_for_it() {
             // It beats and waits on, for what is left.
             "pulse Waiting",
             "wait_or_quit h101 r 30",
+            // A wait that is interrupted begins anew, and so does the time until the next beat.
+            "pulse Waiting",
             "wait_or_quit h101 r 30",
         ]
     );
