@@ -58,7 +58,7 @@ pub(crate) fn take(path: &str, pid: Pid) -> Result<(OwnedFd, Taken), PidFileErro
             return Err(PidFileError::Foreign);
         }
         if let Err(error) = write(fd.as_fd(), pid) {
-            taken.remove();
+            taken.remove(fd.as_fd());
             return Err(error);
         }
         return Ok((fd, taken));
@@ -117,10 +117,12 @@ impl Taken {
         stat(&self.path).is_ok_and(ours)
     }
 
-    fn remove(&self) {
+    /// `file` is what it was taken by.
+    fn remove(&self, file: BorrowedFd<'_>) {
         // It is locked: nobody who wants it has it, and whoever removes it by hand wants the same.
-        if self.is_there() {
-            let _ = unlink(&self.path);
+        if self.is_there() && unlink(&self.path).is_err() {
+            // Who may not write to the directory may write to the file: at least it names nobody any more.
+            let _ = ftruncate(file, 0);
         }
     }
 }
@@ -131,9 +133,9 @@ impl PidFiles {
     }
 
     /// Removes the file of a handle that is about to be closed, and unlocked by that.
-    pub(crate) fn leave(&self, handle: Handle) {
+    pub(crate) fn leave(&self, handle: Handle, file: BorrowedFd<'_>) {
         if let Some(taken) = self.0.borrow_mut().remove(&handle) {
-            taken.remove();
+            taken.remove(file);
         }
     }
 }
@@ -171,19 +173,19 @@ mod tests {
     fn a_longer_number_that_was_there_leaves_nothing_behind() {
         let path = scratch("longer");
         std::fs::write(&path, "4000000000\n").unwrap();
-        let (_fd, taken) = take(path.to_str().unwrap(), Pid(7)).unwrap();
+        let (fd, taken) = take(path.to_str().unwrap(), Pid(7)).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "7\n");
-        taken.remove();
+        taken.remove(fd.as_fd());
         assert!(!path.exists());
     }
 
     #[test]
     fn a_file_that_took_its_place_is_left_alone() {
         let path = scratch("place");
-        let (_fd, taken) = take(path.to_str().unwrap(), Pid(7)).unwrap();
+        let (fd, taken) = take(path.to_str().unwrap(), Pid(7)).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "another's").unwrap();
-        taken.remove();
+        taken.remove(fd.as_fd());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "another's");
         std::fs::remove_file(path).unwrap();
     }
