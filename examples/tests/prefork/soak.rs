@@ -32,7 +32,7 @@ const GROWN: Duration = Duration::from_millis(1100);
 const GROWTH_MAX: u64 = 128 << 10;
 /// How many requests are answered in a second, at least: two processors that have nothing else to do answer some
 /// 2500, and a worker that is stopped holds its clients for two of its four seconds.
-const RATE_MIN: u64 = 50;
+const RATE_MIN: u64 = 100;
 
 /// What a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
