@@ -240,8 +240,8 @@ impl Clients {
         asked_to_quit: &BTreeSet<u32>,
     ) -> String {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // For each death one request of each client.
-        let (mut by_deaths, mut between_requests) = (BTreeSet::new(), 0);
+        // For each who has gone one request of each client.
+        let (mut by_deaths, mut between_requests) = (BTreeSet::new(), BTreeSet::new());
         for lost in &seen.lost {
             assert!(lost.how.is_an_end(), "never right: {lost:?}");
             let of_its_worker = lost.worker.and_then(|worker| deaths.get(&worker));
@@ -252,21 +252,24 @@ impl Clients {
                 // Accepted, and not answered even once.
                 None => deaths.values().filter(was_in_flight).find(is_new),
             };
-            let has_quit = lost.worker.is_some_and(|worker| asked_to_quit.contains(&worker));
+            let quit = lost.worker.filter(|worker| asked_to_quit.contains(worker));
+            let is_between = matches!(lost.how, Loss::Unanswered(_));
             if let Some(death) = death {
                 by_deaths.insert((lost.client, death.pid));
-            } else if has_quit && matches!(lost.how, Loss::Unanswered(_)) {
-                between_requests += 1;
+            } else if quit.is_some_and(|worker| is_between && between_requests.insert((lost.client, worker)))
+            {
+                continue;
             } else {
                 panic!("lost by no death: {lost:?}; deaths: {deaths:?}; asked to quit: {asked_to_quit:?}");
             }
         }
         format!(
-            "{} requests answered over {} connections, {} lost by {} deaths, {between_requests} asked anew",
+            "{} requests answered over {} connections, {} lost by {} deaths, {} asked anew",
             self.answered().iter().sum::<u64>(),
             seen.connections,
             by_deaths.len(),
             deaths.len(),
+            between_requests.len(),
         )
     }
 
