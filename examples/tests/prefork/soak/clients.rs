@@ -240,36 +240,13 @@ impl Clients {
         asked_to_quit: &BTreeSet<u32>,
     ) -> String {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // For each who has gone one request of each client.
-        let (mut by_deaths, mut between_requests) = (BTreeSet::new(), BTreeSet::new());
-        for lost in &seen.lost {
-            assert!(lost.how.is_an_end(), "never right: {lost:?}");
-            let of_its_worker = lost.worker.and_then(|worker| deaths.get(&worker));
-            let was_in_flight = |death: &&Death| lost.from <= death.to && death.from <= lost.to;
-            let is_new = |death: &&Death| !by_deaths.contains(&(lost.client, death.pid));
-            let death = match lost.worker {
-                Some(_) => of_its_worker.filter(was_in_flight).filter(is_new),
-                // Accepted, and not answered even once.
-                None => deaths.values().filter(was_in_flight).find(is_new),
-            };
-            let quit = lost.worker.filter(|worker| asked_to_quit.contains(worker));
-            let is_between = matches!(lost.how, Loss::Unanswered(_));
-            if let Some(death) = death {
-                by_deaths.insert((lost.client, death.pid));
-            } else if quit.is_some_and(|worker| is_between && between_requests.insert((lost.client, worker)))
-            {
-                continue;
-            } else {
-                panic!("lost by no death: {lost:?}; deaths: {deaths:?}; asked to quit: {asked_to_quit:?}");
-            }
-        }
+        let (by_deaths, between_requests) = judge(&seen.lost, deaths, asked_to_quit)
+            .unwrap_or_else(|why| panic!("{why}; deaths: {deaths:?}"));
         format!(
-            "{} requests answered over {} connections, {} lost by {} deaths, {} asked anew",
+            "{} requests answered over {} connections, {by_deaths} lost by {} deaths, {between_requests} asked anew",
             self.answered().iter().sum::<u64>(),
             seen.connections,
-            by_deaths.len(),
             deaths.len(),
-            between_requests.len(),
         )
     }
 
@@ -301,6 +278,80 @@ impl Clients {
                 }
                 assert_eq!(found, BTreeMap::new(), "nobody has asked for these");
             }
+        }
+    }
+}
+
+/// How many requests were lost by deaths, and how many between two requests of a connection.
+///
+/// # Errors
+/// Why one of them must not have been.
+fn judge(
+    all: &[Lost],
+    deaths: &BTreeMap<u32, Death>,
+    asked_to_quit: &BTreeSet<u32>,
+) -> Result<(usize, usize), String> {
+    // For each who has gone one request of each client.
+    let (mut by_deaths, mut between_requests) = (BTreeSet::new(), BTreeSet::new());
+    for lost in all {
+        if !lost.how.is_an_end() {
+            return Err(format!("never right: {lost:?}"));
+        }
+        let was_in_flight = |death: &&Death| lost.from <= death.to && death.from <= lost.to;
+        let is_new = |death: &&Death| !by_deaths.contains(&(lost.client, death.pid));
+        let death = match lost.worker {
+            Some(worker) => deaths.get(&worker).filter(was_in_flight).filter(is_new),
+            // Accepted, and not answered even once.
+            None => deaths.values().filter(was_in_flight).find(is_new),
+        };
+        let quit = lost.worker.filter(|worker| asked_to_quit.contains(worker));
+        let is_between = matches!(lost.how, Loss::Unanswered(_));
+        if let Some(death) = death {
+            by_deaths.insert((lost.client, death.pid));
+        } else if !quit.is_some_and(|worker| is_between && between_requests.insert((lost.client, worker))) {
+            return Err(format!("lost by no death: {lost:?}"));
+        }
+    }
+    Ok((by_deaths.len(), between_requests.len()))
+}
+
+#[test]
+fn what_may_be_lost_and_what_may_not() {
+    use ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+    use Loss::{Cut, Refused, Unanswered};
+    const DEAD: u32 = 7;
+    const QUIT: u32 = 8;
+    let ms = Duration::from_millis;
+    let deaths = BTreeMap::from([(DEAD, Death { pid: DEAD, from: ms(100), to: ms(200) })]);
+    let quit = BTreeSet::from([QUIT]);
+    let lost = |client, worker, how, from, to| Lost { client, worker, how, from: ms(from), to: ms(to) };
+    let (end, reset) = (Unanswered(UnexpectedEof), Unanswered(ConnectionReset));
+    let dead = lost(0, Some(DEAD), Cut(UnexpectedEof), 0, 150);
+    let rows: [(&str, &[Lost], Result<(usize, usize), &str>); 14] = [
+        ("nothing", &[], Ok((0, 0))),
+        ("within an answer of who dies", &[dead.clone()], Ok((1, 0))),
+        ("one of each client", &[dead.clone(), lost(1, Some(DEAD), reset, 0, 900)], Ok((2, 0))),
+        ("two of one client", &[dead.clone(), dead.clone()], Err("lost by no death")),
+        ("by whom, it never said", &[lost(0, None, reset, 190, 300)], Ok((1, 0))),
+        ("that, twice", &[dead, lost(0, None, end, 190, 300)], Err("lost by no death")),
+        ("before the death", &[lost(0, Some(DEAD), end, 0, 99)], Err("lost by no death")),
+        ("begun after the death", &[lost(0, None, end, 201, 300)], Err("lost by no death")),
+        ("who quits, between two", &[lost(0, Some(QUIT), Unanswered(BrokenPipe), 0, 900)], Ok((0, 1))),
+        (
+            "who quits, within an answer",
+            &[lost(0, Some(QUIT), Cut(UnexpectedEof), 0, 900)],
+            Err("lost by no"),
+        ),
+        ("somebody else", &[lost(0, Some(9), end, 100, 200)], Err("lost by no death")),
+        ("refused", &[lost(0, None, Refused(ConnectionRefused), 100, 200)], Err("never right")),
+        ("no connection", &[lost(0, None, Refused(TimedOut), 100, 200)], Err("never right")),
+        ("no answer", &[lost(0, Some(DEAD), Unanswered(WouldBlock), 100, 200)], Err("never right")),
+    ];
+    for (name, all, expected) in rows {
+        match (judge(all, &deaths, &quit), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{name}"),
+            (Err(why), Err(words)) => assert!(why.starts_with(words), "{name}: {why}"),
+            (found, expected) => panic!("{name}: {found:?}, and not {expected:?}"),
         }
     }
 }
