@@ -317,6 +317,7 @@ fn judge(
 
 #[test]
 fn what_may_be_lost_and_what_may_not() {
+    type Row<'a> = (&'a str, &'a [Lost], Result<(usize, usize), &'a str>);
     use ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
     use Loss::{Cut, Refused, Unanswered};
     const DEAD: u32 = 7;
@@ -326,14 +327,14 @@ fn what_may_be_lost_and_what_may_not() {
     let quit = BTreeSet::from([QUIT]);
     let lost = |client, worker, how, from, to| Lost { client, worker, how, from: ms(from), to: ms(to) };
     let (end, reset) = (Unanswered(UnexpectedEof), Unanswered(ConnectionReset));
-    let dead = lost(0, Some(DEAD), Cut(UnexpectedEof), 0, 150);
-    let rows: [(&str, &[Lost], Result<(usize, usize), &str>); 14] = [
+    let dead = || lost(0, Some(DEAD), Cut(UnexpectedEof), 0, 150);
+    let rows: [Row<'_>; 14] = [
         ("nothing", &[], Ok((0, 0))),
-        ("within an answer of who dies", &[dead.clone()], Ok((1, 0))),
-        ("one of each client", &[dead.clone(), lost(1, Some(DEAD), reset, 0, 900)], Ok((2, 0))),
-        ("two of one client", &[dead.clone(), dead.clone()], Err("lost by no death")),
+        ("within an answer of who dies", &[dead()], Ok((1, 0))),
+        ("one of each client", &[dead(), lost(1, Some(DEAD), reset, 0, 900)], Ok((2, 0))),
+        ("two of one client", &[dead(), dead()], Err("lost by no death")),
         ("by whom, it never said", &[lost(0, None, reset, 190, 300)], Ok((1, 0))),
-        ("that, twice", &[dead, lost(0, None, end, 190, 300)], Err("lost by no death")),
+        ("that, twice", &[dead(), lost(0, None, end, 190, 300)], Err("lost by no death")),
         ("before the death", &[lost(0, Some(DEAD), end, 0, 99)], Err("lost by no death")),
         ("begun after the death", &[lost(0, None, end, 201, 300)], Err("lost by no death")),
         ("who quits, between two", &[lost(0, Some(QUIT), Unanswered(BrokenPipe), 0, 900)], Ok((0, 1))),
