@@ -225,13 +225,13 @@ impl Sys for Linux {
         if self.bell == Some(handle) {
             return;
         }
-        self.pid_files.leave(handle);
         // A handler writes to this one, too.
         if self.kick_bell.get() == Some(handle) {
             self.kick_bell.set(None);
             raw::KICK_BELL.hang(None);
         }
         let Some(mut open) = self.handles.borrow_mut().remove(handle) else { return };
+        self.pid_files.leave(handle, &open.fd);
         let bound = self.paths.borrow_mut().remove(&handle);
         // Usually done by the caller. Were it forgotten while another process holds the description, the
         // poller would report for ever what nobody can take out any more.

@@ -90,8 +90,8 @@ impl PidFileCalls for Path {
         pwrite(file.fd()?, bytes, 0).map_err(errno_of)
     }
 
-    fn unlink(&self) {
-        let _ = unlink(&self.0);
+    fn unlink(&self) -> Result<(), Errno> {
+        unlink(&self.0).map_err(errno_of)
     }
 
     fn close(&self, file: Named) {
@@ -105,15 +105,18 @@ impl PidFiles {
     }
 
     /// Removes the file of a handle that is about to be closed, and unlocked by that.
-    pub(crate) fn leave(&self, handle: Handle) {
+    /// `fd` is what the handle names.
+    pub(crate) fn leave(&self, handle: Handle, fd: &OwnedFd) {
         if let Some(taken) = self.0.borrow_mut().remove(&handle) {
-            taken.leave();
+            taken.leave(fd);
         }
     }
 }
 
 impl Taken {
-    fn leave(&self) {
+    fn leave(mut self, fd: &OwnedFd) {
+        // The same open file: the lock is given back when both are closed.
+        self.file.fd = fd.try_clone().ok();
         leave(&self.path, &self.file);
     }
 }
@@ -132,19 +135,19 @@ mod tests {
     fn a_longer_number_that_was_there_leaves_nothing_behind() {
         let path = scratch("longer");
         std::fs::write(&path, "4000000000\n").unwrap();
-        let (_fd, taken) = take_at(path.to_str().unwrap(), Pid(7)).unwrap();
+        let (fd, taken) = take_at(path.to_str().unwrap(), Pid(7)).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "7\n");
-        taken.leave();
+        taken.leave(&fd);
         assert!(!path.exists());
     }
 
     #[test]
     fn a_file_that_took_its_place_is_left_alone() {
         let path = scratch("place");
-        let (_fd, taken) = take_at(path.to_str().unwrap(), Pid(7)).unwrap();
+        let (fd, taken) = take_at(path.to_str().unwrap(), Pid(7)).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "another's").unwrap();
-        taken.leave();
+        taken.leave(&fd);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "another's");
         std::fs::remove_file(path).unwrap();
     }

@@ -56,14 +56,14 @@ impl Protocol {
 }
 
 /// A whole answer of the web server, without its head.
-fn page(bytes: &[u8]) -> Option<String> {
+pub(crate) fn page(bytes: &[u8]) -> Option<String> {
     let reply = reply::parse(bytes).unwrap()?;
     assert_eq!(reply.status, 200);
     Some(String::from_utf8_lossy(bytes).split_once("\r\n\r\n").unwrap().1.to_owned())
 }
 
 /// A whole line.
-fn line(bytes: &[u8]) -> Option<String> {
+pub(crate) fn line(bytes: &[u8]) -> Option<String> {
     bytes.ends_with(b"\n").then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 

@@ -9,6 +9,7 @@
 mod kit;
 
 mod activated;
+mod another_user;
 mod baseline;
 mod daemon;
 mod death;

@@ -8,6 +8,7 @@ use super::mark::{Mark, TREE};
 use super::shared::{Shared, State};
 use super::timeline::Timeline;
 use super::{Process, guard};
+use rustix::io::Errno;
 use rustix::process::{getpid, set_child_subreaper};
 use std::ffi::OsStr;
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct Spawn {
     /// What is written to standard input, and whether that is all; `None` is `/dev/null`.
     input: Option<(Vec<u8>, bool)>,
     has_notify: bool,
+    /// Whether it is to be of another user.
+    is_another: bool,
     /// What to say if the program is missing.
     hint: Option<String>,
 }
@@ -40,7 +43,16 @@ impl Spawn {
         let name = program.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let mut command = Command::new(&program);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { command, program, name, cwd: None, input: None, has_notify: false, hint: None }
+        Self {
+            command,
+            program,
+            name,
+            cwd: None,
+            input: None,
+            has_notify: false,
+            is_another: false,
+            hint: None,
+        }
     }
 
     pub(super) fn hint(self, hint: &str) -> Self {
@@ -114,6 +126,12 @@ impl Spawn {
     /// It gets a `NOTIFY_SOCKET` (sd_notify(3)), for [`Expect::ready`](super::Expect::ready).
     pub fn notify(self) -> Self {
         Self { has_notify: true, ..self }
+    }
+
+    /// Another user and group, by their numbers and without any other groups: only root may have such.
+    pub fn user(mut self, user: u32, group: u32) -> Self {
+        self.command.uid(user).gid(group);
+        Self { is_another: true, ..self }
     }
 
     /// Starts it.
@@ -191,6 +209,8 @@ impl Spawn {
             SpawnError::NoInterpreter { program }
         } else if kind == ErrorKind::NotFound {
             SpawnError::NoProgram { program, is_path, hint: self.hint.clone() }
+        } else if self.is_another && error.raw_os_error() == Some(Errno::PERM.raw_os_error()) {
+            SpawnError::System { program, what: "make it another user's", error }
         } else if kind == ErrorKind::PermissionDenied {
             SpawnError::NotExecutable { program }
         } else {

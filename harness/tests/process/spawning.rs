@@ -3,6 +3,7 @@
 use crate::world::{Directory, assert_contains, bearing, unique};
 use harness::Process;
 use harness::process::{Spawn, Stream};
+use rustix::process::geteuid;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
@@ -79,6 +80,25 @@ fn its_outputs_may_be_somebody_elses() {
     std::io::Read::read_to_string(&mut reader, &mut there).unwrap();
     assert_eq!(there, "there\n");
     assert_eq!(process.output(Stream::Stdout).rest(), "");
+}
+
+#[test]
+fn one_of_another_user_has_no_groups_of_its_tester_and_nothing_is_left_of_it_either() {
+    let word = unique();
+    let daemon = "id -u; id -g; id -G; setsid sleep 1000 & echo born; exit 0";
+    let other = |spawn: Spawn| spawn.env("WORD", &word).user(4242, 4343);
+    if !geteuid().is_root() {
+        let told = other(Process::sh(daemon)).try_spawn().unwrap_err().to_string();
+        assert!(told.contains("cannot make it another user's"), "{told}");
+        return;
+    }
+    let process = other(Process::sh(daemon)).spawn();
+    let lines = process.output(Stream::Stdout).all_until("born");
+    assert_eq!(lines, ["4242", "4343", "4343", "born"]);
+    process.expect("the first one ends").exit_code(0);
+    process.expect("the orphan is seen").descendants(1);
+    drop(process);
+    assert!(bearing(&word).is_empty());
 }
 
 #[test]

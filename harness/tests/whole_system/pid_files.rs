@@ -154,6 +154,21 @@ fn another_users_file_and_an_unwritable_directory_are_told_before_anything_is_fo
 }
 
 #[test]
+fn s41_a_file_that_may_not_be_removed_is_left_and_names_nobody() {
+    check!(|sim| {
+        // One's own, in the directory of somebody else.
+        sim.place_pid_file(PATH, 33, "");
+        sim.user(33);
+        sim.host(app);
+        sim.run_for(SECOND);
+        assert_eq!(sim.pid_file(PATH).as_deref(), Some("2\n"));
+        sim.signal(Signal::Term);
+        assert!(sim.wait_for_host(5 * SECOND).is_ok());
+        assert_eq!(sim.pid_file(PATH).as_deref(), Some(""));
+    });
+}
+
+#[test]
 fn what_is_no_pid_file_is_left_as_it_is() {
     check!(|sim| {
         sim.place_pid_file(PATH, 0, "listen 80\n");

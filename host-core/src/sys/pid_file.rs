@@ -83,8 +83,11 @@ pub trait PidFileCalls {
     /// Whatever pwrite(2) answers.
     fn write(&self, file: &Self::File, bytes: &[u8]) -> Result<usize, Errno>;
 
-    /// Removes what the path names (unlink(2)); that it cannot be removed is of no interest to who leaves.
-    fn unlink(&self);
+    /// Removes what the path names (unlink(2)).
+    ///
+    /// # Errors
+    /// Whatever unlink(2) answers.
+    fn unlink(&self) -> Result<(), Errno>;
 
     /// Closes the file, and gives the lock back with it.
     fn close(&self, file: Self::File);
@@ -109,11 +112,13 @@ pub fn take<C: PidFileCalls>(calls: &C, pid: Pid) -> Result<C::File, PidFileErro
     Err(PidFileError::of("open", Errno::AGAIN))
 }
 
-/// Before the file is closed: removes it, unless another one has its place.
+/// Before the file is closed: removes it, unless another one has its place. One that may not be removed, as in a directory
+/// to which the process may not write, is left empty: its number may be anybody's from here on.
 pub fn leave<C: PidFileCalls>(calls: &C, file: &C::File) {
     // It is locked: nobody who wants it has it, and whoever removes it by hand wants the same.
-    if calls.is_there(file) {
-        calls.unlink();
+    if calls.is_there(file) && calls.unlink().is_err() {
+        // At least it names nobody any more.
+        let _ = calls.empty(file);
     }
 }
 

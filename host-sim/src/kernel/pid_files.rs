@@ -164,13 +164,18 @@ impl Kernel {
         Ok(written)
     }
 
-    pub(crate) fn pid_file_unlink(&mut self, me: Index, path: &str) {
+    pub(crate) fn pid_file_unlink(&mut self, me: Index, path: &str) -> Result<(), Errno> {
         let user = self.process(me).standing.user;
-        let Some(file) = self.disk.named(path).filter(|_| may_write_directory(path, user)) else { return };
+        let Some(file) = self.disk.named(path) else { return self.failed(me, Call::PidFile, Errno::NOENT) };
+        if !may_write_directory(path, user) {
+            sometimes!("a pid file may not be removed by who has it");
+            return self.failed(me, Call::PidFile, Errno::ACCES);
+        }
         self.check_removal(me, file);
         let found = &mut self.disk.pid_files[file];
         (found.is_named, found.taken_by) = (false, None);
         self.record(me, Kind::PidFile, file as u64, 4);
+        Ok(())
     }
 
     fn open_pid_file(&self, me: Index, handle: Handle) -> Result<(FileId, usize), Errno> {
@@ -189,10 +194,9 @@ impl Kernel {
 
     /// It has left it, and closes it next. What it could have removed, and did not, is its own still (S41).
     pub(crate) fn pid_file_left(&mut self, me: Index, handle: Handle) {
-        let user = self.process(me).standing.user;
         if let Ok((_, file)) = self.open_pid_file(me, handle) {
             let file = &mut self.disk.pid_files[file];
-            file.taken_by = file.taken_by.filter(|_| file.is_named && may_write_directory(&file.path, user));
+            file.taken_by = file.taken_by.filter(|_| file.is_named && !file.text.is_empty());
         }
     }
 

@@ -52,8 +52,8 @@ impl PidFileCalls for Path<'_> {
         self.call(|kernel| kernel.pid_file_write(self.sys.me, *file, bytes))
     }
 
-    fn unlink(&self) {
-        self.call(|kernel| kernel.pid_file_unlink(self.sys.me, self.path));
+    fn unlink(&self) -> Result<(), Errno> {
+        self.call(|kernel| kernel.pid_file_unlink(self.sys.me, self.path))
     }
 
     fn close(&self, file: Handle) {
