@@ -19,6 +19,9 @@ const WORLDS: &str = include_str!("crate/worlds.rs.in");
 const PLANTED: &str = "if line == *b\"ping\\n\" {";
 const MENDED: &str = "if line.ends_with(b\"\\n\") && std::mem::take(&mut all) == b\"ping\\n\" {";
 
+/// And a worker that hangs for good: it computes until the rest of a line has come, which it does not read.
+const HANGS: &str = "while !line.ends_with(b\"\\n\") { worker.work(std::time::Duration::from_millis(1)); }\n            if line == *b\"ping\\n\" {";
+
 /// A first build of everything that the crate needs, on a slow machine.
 const BUILD: Duration = Duration::from_secs(300);
 /// The longest test that is worth adopting anything for.
@@ -129,6 +132,21 @@ fn a_stranger_finds_the_hang_of_its_own_service_and_replays_it_by_the_printed_li
     assert!(said.contains("test result: ok. 2 passed"), "and so does what was pasted:\n{said}");
     let (status, said) = ends(&stranger.types(replay));
     assert_eq!(status, Some(0), "and the seed, too:\n{said}");
+}
+
+#[test]
+fn a_worker_of_a_strangers_that_gives_no_sign_of_life_is_found_and_replayed() {
+    let stranger = Stranger::new("hangs");
+    stranger.write("src/lib.rs", &SERVICE.replace(PLANTED, HANGS));
+    let (status, said) = ends(&stranger.types("cargo test --test pings"));
+    assert_eq!(status, Some(101), "the hang is found:\n{said}");
+    // Its client sees the end of the connection, when the worker is killed for it.
+    let seen = line_of(&said, "seen: ");
+
+    assert!(said.contains("killed: it gave no sign of life"), "the report says who hung:\n{said}");
+    let replay = line_of(&said, "replay: ");
+    let (status, again) = ends(&stranger.types(replay));
+    assert_eq!((status, line_of(&again, "seen: ")), (Some(101), seen), "the line replays it:\n{again}");
 }
 
 #[test]
