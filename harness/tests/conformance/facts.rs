@@ -10,7 +10,7 @@ const CASES_MIN: usize = 150;
 /// Facts without a case of their own name, and why.
 const ELSEWHERE: &[(u32, &str)] = &[
     (4, "no signal of a host is a realtime signal, and the system does not know any"),
-    (18, "no descriptor is sent yet: nothing hands a listener over"),
+    (18, "about a listener that is on its way to another process: none is handed over yet"),
     (22, "about a disposition that a host inherits and sets right: `host-sys`, `kernel`"),
     (23, "about threads, of which a process that forks has one: `ForkError::Threads`"),
 ];
