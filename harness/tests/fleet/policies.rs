@@ -1,11 +1,11 @@
 //! Fleets about which functions of their author decide.
 
-use crate::apps::{fleet, lines, serve};
+use crate::apps::{fleet, fleet_called, lines, serve};
 use harness::{Class, Faults, Scripted, Sim, check};
 use host_core::fleet::config::Restart;
 use host_core::fleet::status::FleetStatus;
 use host_core::sys::ExitStatus;
-use host_core::{App, Fleet};
+use host_core::{App, Fleet, Result, Worker};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,6 +56,11 @@ fn a_fleet_is_as_large_as_the_function_says_and_one_that_panics_changes_nothing(
     });
 }
 
+fn idle(worker: &mut Worker) -> Result {
+    while worker.pause(SECOND) {}
+    Ok(())
+}
+
 #[test]
 fn whatever_happens_the_functions_are_obeyed_and_no_more() {
     check!(|sim| {
@@ -66,7 +71,10 @@ fn whatever_happens_the_functions_are_obeyed_and_no_more() {
                 let gives_up = status == ExitStatus::Code(9) && fleet.workers.len() > 1;
                 if gives_up { Restart::Never } else { Restart::Permanent }
             };
+            // What the function sees is older than what the host hears at the same moment: the last who is wanted may be the one
+            // who gives up, and then the fleet has done what it was for. The host goes on for another.
             app(fleet().workers_max(8).run(serve).scale_by(SECOND, two_idle).on_exit(never_nine))
+                .fleet(fleet_called("another").workers(1).run(idle))
         });
         sim.faults(Faults::all());
         sim.clients("echo", 8, |c| {

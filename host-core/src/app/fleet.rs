@@ -298,7 +298,8 @@ impl Fleet {
     /// [`Restart::Never`]. Backoff and budget hold all the same.
     ///
     /// It is called in the host's loop and must not block. If it panics that is told, and the settings decide; what it answers is
-    /// recorded, so that a recording is decided again without it.
+    /// recorded, so that a recording is decided again without it. What the host hears at the same moment – another death, a
+    /// signal that makes the fleet smaller – is not in the snapshot yet.
     ///
     /// ```
     /// use host_core::fleet::config::Restart;
