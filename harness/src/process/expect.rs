@@ -55,6 +55,9 @@ pub(super) fn fail(shared: &Shared, name: &str, unmet: Unmet) -> ! {
     panic!("{words}");
 }
 
+/// How long a process is given to end that has closed all that it says something on; only where a test fails anyway.
+const ENDING: Duration = Duration::from_secs(1);
+
 impl Expect<'_> {
     /// How long it may take; by default [`BOUND`](super::BOUND). Scales by [`TIME_SCALE`](super::TIME_SCALE).
     pub fn within(self, bound: Duration) -> Self {
@@ -102,6 +105,8 @@ impl Expect<'_> {
         match found {
             Some(Ok(captures)) => self.met(captures),
             Some(Err(())) => {
+                // Streams end a moment before their process: how that ended belongs to the report.
+                self.process.shared.wait(scaled(ENDING).min(self.bound), |state| state.family.status());
                 self.fail(Unmet { wanted, seen: format!("{} ended without it", names.join(" and ")) })
             }
             None => {
