@@ -35,14 +35,16 @@ struct Stranger {
 impl Stranger {
     fn new(name: &str) -> Self {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let name = format!("stranger-{name}-{}", std::process::id());
-        let directory = std::env::temp_dir().canonicalize().unwrap().join(name);
+        let directory = format!("stranger-{name}-{}", std::process::id());
+        let directory = std::env::temp_dir().canonicalize().unwrap().join(directory);
         assert!(!directory.starts_with(workspace.canonicalize().unwrap()), "it is outside");
         let stranger = Self { directory };
         for part in ["src", "tests"] {
             fs::create_dir_all(stranger.directory.join(part)).unwrap();
         }
-        stranger.write("Cargo.toml", &MANIFEST.replace("WORKSPACE", workspace.to_str().unwrap()));
+        // A name of its own: crates of one name would overwrite each other's programs, for they share what they build.
+        let manifest = MANIFEST.replace("NAME", name).replace("WORKSPACE", workspace.to_str().unwrap());
+        stranger.write("Cargo.toml", &manifest);
         stranger.write("src/lib.rs", SERVICE);
         stranger.write("tests/pings.rs", TEST);
         stranger.write("tests/worlds.rs", WORLDS);
